@@ -1,0 +1,128 @@
+"""Looking into the latent space: codes of a data set, grids, paths, and one honest transform.
+
+Shapes: N images, C channels, H x W pixels, K latents. Pictures are pixels in [0, 1], never logits.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vaelib.data import Images
+from vaelib.models import VAE
+
+
+class Codes(NamedTuple):
+    """The encoded images: ``mu`` (N, K); ``log_var`` (N, K), None for an autoencoder; ``z``
+    (N, K), one sample per image (equal to ``mu`` for an autoencoder); ``labels`` (N,)."""
+
+    mu: Tensor
+    log_var: Tensor | None
+    z: Tensor
+    labels: Tensor
+
+    @property
+    def sigma(self) -> Tensor:
+        """Standard deviations (N, K); zeros for an autoencoder, whose codes are points."""
+        return torch.zeros_like(self.mu) if self.log_var is None else (self.log_var / 2).exp()
+
+
+@torch.no_grad()
+def encode_images(model: nn.Module, images: Images, seed: int = 0, batch_size=1000) -> Codes:
+    """Encode a data set, on the model's device; the result is on the CPU.
+
+    ``seed`` fixes the sampled ``z``. ``z`` is one draw from each image's posterior, so all N of
+    them are a sample of the aggregate posterior q(z), the mean of q(z|x) over images.
+    """
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    model.eval()
+    mus, log_vars = [], []
+    for x, _ in images.batches(batch_size):
+        code = model.encode(x.to(device))
+        mu, log_var = code if isinstance(model, VAE) else (code, None)
+        mus.append(mu.cpu())
+        log_vars.append(log_var if log_var is None else log_var.cpu())
+    mu = torch.cat(mus)
+    if not isinstance(model, VAE):
+        return Codes(mu, None, mu, images.labels.cpu())
+    log_var = torch.cat(log_vars)
+    epsilon = torch.randn(mu.shape, generator=generator)
+    return Codes(mu, log_var, mu + (log_var / 2).exp() * epsilon, images.labels.cpu())
+
+
+@torch.no_grad()
+def decode_images(model: nn.Module, z: Tensor, batch_size: int = 1000) -> Tensor:
+    """Pictures (N, C, H, W) in [0, 1] of the codes ``z`` (N, K): the sigmoid of the logits."""
+    device = next(model.parameters()).device
+    model.eval()
+    parts = [model.decode(part.to(device)).sigmoid().cpu() for part in z.split(batch_size)]
+    return torch.cat(parts)
+
+
+def sample_prior(n: int, latent_dim: int, seed: int = 0) -> Tensor:
+    """n draws (n, K) from the prior N(0, I)."""
+    return torch.randn(n, latent_dim, generator=torch.Generator().manual_seed(seed))
+
+
+def probability_integral_transform(z: Tensor) -> Tensor:
+    """The standard normal CDF of every entry: a value in (0, 1), same shape.
+
+    If an entry follows N(0, 1), its transform is uniform on (0, 1). Feed it sampled codes, not
+    means: it is the aggregate of the samples that a VAE pulls towards the prior (chapter 5).
+    """
+    return torch.special.ndtr(z)
+
+
+def quantile_grid(n: int, low: float = 0.01, high: float = 0.99) -> Tensor:
+    """A grid of 2-D codes (n, n, 2) spaced evenly in prior probability: the inverse normal CDF.
+
+    Row 0 is the top (largest z2), column 0 the left (smallest z1). low and high cut the tails: the
+    inverse CDF of 0 and 1 is infinite, and decoding infinity shows nothing.
+    """
+    if not 0 < low < high < 1:
+        raise ValueError(f"need 0 < low < high < 1, got low={low}, high={high}")
+    z = torch.special.ndtri(torch.linspace(low, high, n, dtype=torch.float64)).float()
+    z2, z1 = torch.meshgrid(z.flip(0), z, indexing="ij")
+    return torch.stack([z1, z2], dim=-1)
+
+
+def box_grid(n: int, low: Tensor, high: Tensor) -> Tensor:
+    """A grid of 2-D codes (n, n, 2) evenly spaced between two corners (2,); rows as above."""
+    z1 = torch.linspace(float(low[0]), float(high[0]), n)
+    z2 = torch.linspace(float(low[1]), float(high[1]), n)
+    z2, z1 = torch.meshgrid(z2.flip(0), z1, indexing="ij")
+    return torch.stack([z1, z2], dim=-1)
+
+
+def manifold(model: nn.Module, grid: Tensor) -> Tensor:
+    """Decode a grid of codes (rows, columns, K) -> pictures (rows, columns, C, H, W)."""
+    rows, columns, k = grid.shape
+    pictures = decode_images(model, grid.reshape(-1, k))
+    return pictures.reshape(rows, columns, *pictures.shape[1:])
+
+
+def interpolate(start: Tensor, end: Tensor, steps: int, spherical: bool = False) -> Tensor:
+    """Codes from ``start`` to ``end``, both (K,) or (N, K) -> (steps, K) or (steps, N, K).
+
+    Linear, or spherical (Shoemake 1985): the angle moves at constant speed and the length goes
+    linearly from one to the other. In high dimensions a sample of N(0, I) lies near the sphere of
+    radius sqrt(K) and the straight line leaves it; in 2-D there is no such reason (chapter 5).
+    """
+    if start.shape != end.shape:
+        raise ValueError(f"start is {tuple(start.shape)}, end {tuple(end.shape)}: one shape needed")
+    if steps < 2:
+        raise ValueError(f"a path has at least its two ends, got steps={steps}")
+    t = torch.linspace(0, 1, steps).reshape(-1, *[1] * start.dim())
+    if not spherical:
+        return start + t * (end - start)
+    lengths = start.norm(dim=-1, keepdim=True), end.norm(dim=-1, keepdim=True)
+    a, b = start / lengths[0], end / lengths[1]
+    angle = (a * b).sum(-1, keepdim=True).clamp(-1, 1).acos()
+    sine = angle.sin()
+    direction = torch.where(
+        sine > 1e-6,
+        (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / sine.clamp_min(1e-6),
+        (1 - t) * a + t * b,  # the same direction: there is no arc
+    )
+    return direction * (lengths[0] + t * (lengths[1] - lengths[0]))

@@ -1,0 +1,234 @@
+"""An autoencoder and a variational autoencoder, built from the same two small bodies.
+
+The two models differ in three places, and only there (chapter 2): the encoder's last layer has K
+outputs or 2 K, the code is that output or a sample, and the VAE has a prior. Encoder, decoder and
+prior are named parts. Decoders return logits; a pixel is ``sigmoid(logit)``.
+
+Shapes: N images, C channels, H x W pixels, K latents, D = C * H * W.
+"""
+
+import contextlib
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Gaussian(NamedTuple):
+    """A diagonal normal distribution for each image: ``mu`` (N, K) and ``log_var`` (N, K)."""
+
+    mu: Tensor
+    log_var: Tensor
+
+
+class Output(NamedTuple):
+    """What one pass through a model returns.
+
+    logits (N, C, H, W): log-odds of each pixel, never a picture; ``z`` (N, K): the code that was
+    decoded; ``mu`` (N, K) and ``log_var`` (N, K): the posterior, ``log_var`` is None for an
+    autoencoder, whose code is a point.
+    """
+
+    logits: Tensor
+    z: Tensor
+    mu: Tensor
+    log_var: Tensor | None
+
+
+class Autoencoder(nn.Module):
+    """An image becomes a point, and the point becomes an image (chapter 1).
+
+    encoder: (N, C, H, W) -> (N, K); decoder: (N, K) -> logits (N, C, H, W).
+    noise: standard deviation of fixed Gaussian noise added to the code while training, 0 for the
+    plain autoencoder (chapter 2 uses it for one step of its experiment).
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, noise: float = 0.0):
+        super().__init__()
+        self.encoder, self.decoder, self.noise = encoder, decoder, noise
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes (N, K) of the images ``x`` (N, C, H, W), pixels in [0, 1]."""
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits (N, C, H, W) of the codes ``z`` (N, K)."""
+        return self.decoder(z)
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Output:
+        mu = self.encode(x)
+        z = mu
+        if self.noise:
+            z = mu + self.noise * _standard_normal(mu, generator)
+        return Output(self.decode(z), z, mu, None)
+
+
+class VAE(nn.Module):
+    """An image becomes a normal distribution, and a sample of it becomes an image (chapter 2).
+
+    encoder: (N, C, H, W) -> (N, 2 K), read as (mu, log_var); decoder: (N, K) -> logits
+    (N, C, H, W); the prior is the standard normal distribution in K dimensions.
+    Source: Kingma and Welling, *Auto-Encoding Variational Bayes*, 2014, section 3.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def encode(self, x: Tensor) -> Gaussian:
+        """The posterior q(z|x) of each image: ``mu`` and ``log_var``, both (N, K)."""
+        mu, log_var = self.encoder(x).chunk(2, dim=1)
+        return Gaussian(mu, log_var)
+
+    def reparameterise(
+        self, mu: Tensor, log_var: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """A sample z (N, K) of N(mu, sigma^2) through which gradients reach mu and log_var."""
+        sigma = torch.exp(log_var / 2)
+        epsilon = _standard_normal(mu, generator)
+        return mu + sigma * epsilon
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits (N, C, H, W) of the codes ``z`` (N, K)."""
+        return self.decoder(z)
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Output:
+        mu, log_var = self.encode(x)
+        z = self.reparameterise(mu, log_var, generator)
+        return Output(self.decode(z), z, mu, log_var)
+
+
+def _standard_normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    # torch.randn_like takes no generator before torch 2.9.
+    return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=like.device)
+
+
+def mlp_encoder(image_shape: tuple[int, int, int], hidden: tuple[int, ...], outputs: int):
+    """Fully connected: (N, C, H, W) -> (N, outputs), SiLU between layers."""
+    sizes = (prod(image_shape), *hidden, outputs)
+    return nn.Sequential(nn.Flatten(), *_dense(sizes))
+
+
+def mlp_decoder(latent_dim: int, hidden: tuple[int, ...], image_shape: tuple[int, int, int]):
+    """Fully connected: (N, K) -> logits (N, C, H, W), SiLU between layers."""
+    sizes = (latent_dim, *hidden, prod(image_shape))
+    return nn.Sequential(*_dense(sizes), nn.Unflatten(1, image_shape))
+
+
+def conv_encoder(image_shape: tuple[int, int, int], channels: tuple[int, ...], outputs: int):
+    """Strided 4 x 4 convolutions, each halving H and W, then one linear layer to (N, outputs)."""
+    depth, (side_h, side_w) = len(channels), _start(image_shape, len(channels))
+    layers = []
+    for before, after in zip((image_shape[0], *channels), channels):
+        layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.SiLU()]
+    return nn.Sequential(
+        *layers, nn.Flatten(), nn.Linear(channels[depth - 1] * side_h * side_w, outputs)
+    )
+
+
+def conv_decoder(latent_dim: int, channels: tuple[int, ...], image_shape: tuple[int, int, int]):
+    """One linear layer, then strided 4 x 4 transposed convolutions, each doubling H and W."""
+    side_h, side_w = _start(image_shape, len(channels))
+    start = (channels[0], side_h, side_w)
+    layers = [nn.Linear(latent_dim, prod(start)), nn.SiLU(), nn.Unflatten(1, start)]
+    for before, after in zip(channels, (*channels[1:], image_shape[0])):
+        layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.SiLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _dense(sizes: tuple[int, ...]) -> list[nn.Module]:
+    layers = []
+    for before, after in zip(sizes, sizes[1:]):
+        layers += [nn.Linear(before, after), nn.SiLU()]
+    return layers[:-1]
+
+
+def _start(image_shape, halvings: int) -> tuple[int, int]:
+    _, height, width = image_shape
+    factor = 2**halvings
+    if height % factor or width % factor:
+        raise ValueError(
+            f"{halvings} convolutions need a height and width divisible by {factor}; "
+            f"got {height} x {width}. Use fewer channels entries, or resize the images."
+        )
+    return height // factor, width // factor
+
+
+@contextlib.contextmanager
+def seeded(seed: int):
+    """Layers built inside draw their first weights from ``seed``; global state is put back after.
+
+    ``torch.nn`` initialises from the global generator and offers no other, hence this fence.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+BODIES = {"mlp": (mlp_encoder, mlp_decoder), "conv": (conv_encoder, conv_decoder)}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything needed to rebuild a model: what a weights file stores beside its numbers.
+
+    kind: "ae" or "vae". encoder, decoder: "mlp" or "conv". encoder_hidden, decoder_hidden: widths
+    of the hidden layers ("mlp") or channels ("conv"). noise: see :class:`Autoencoder`.
+    """
+
+    kind: str = "vae"
+    latent_dim: int = 2
+    encoder: str = "mlp"
+    decoder: str = "mlp"
+    encoder_hidden: tuple[int, ...] = (512, 256)
+    decoder_hidden: tuple[int, ...] = (128, 160)
+    image_shape: tuple[int, int, int] = (1, 28, 28)
+    noise: float = 0.0
+
+    def __post_init__(self):
+        for name in ("encoder_hidden", "decoder_hidden", "image_shape"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON gives lists
+        if self.kind not in ("ae", "vae"):
+            raise ValueError(f"kind is 'ae' or 'vae', got {self.kind!r}")
+        for body in (self.encoder, self.decoder):
+            if body not in BODIES:
+                raise ValueError(f"a body is one of {sorted(BODIES)}, got {body!r}")
+        if self.kind == "vae" and self.noise:
+            raise ValueError("noise is for kind='ae': a VAE learns its own, see log_var")
+
+    def build(self, seed: int = 0) -> "Autoencoder | VAE":
+        """A fresh model whose first weights depend on ``seed`` alone."""
+        outputs = self.latent_dim * (2 if self.kind == "vae" else 1)
+        with seeded(seed):
+            encoder = BODIES[self.encoder][0](self.image_shape, self.encoder_hidden, outputs)
+            decoder = BODIES[self.decoder][1](
+                self.latent_dim, self.decoder_hidden, self.image_shape
+            )
+        if self.kind == "vae":
+            return VAE(encoder, decoder)
+        return Autoencoder(encoder, decoder, self.noise)
+
+    def asdict(self) -> dict:
+        return asdict(self)
+
+
+class Judge(nn.Module):
+    """A small convolutional classifier of digits, trained apart from every autoencoder.
+
+    x (N, 1, 28, 28), pixels in [0, 1] -> class log-odds (N, 10). Chapter 2's scoreboard asks it
+    whether a decoded picture is recognisably a digit; see :mod:`vaelib.metrics`.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 32, 4, stride=2, padding=1), nn.ReLU(),
+            nn.Conv2d(32, 64, 4, stride=2, padding=1), nn.ReLU(),
+            nn.Flatten(), nn.Linear(64 * 7 * 7, 64), nn.ReLU(),
+        )  # fmt: skip
+        self.classify = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classify(self.features(x))

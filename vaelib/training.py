@@ -1,0 +1,181 @@
+"""The one training loop. Nothing in it knows a chapter, a data set or an architecture.
+
+Losses are averaged over images here and nowhere else. Training and validation report the same
+quantity, in nats per image.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from os import PathLike
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from vaelib.data import Images
+from vaelib.losses import LossTerms, negative_elbo
+from vaelib.models import Output
+
+Loss = Callable[[Output, Tensor, float], LossTerms]
+
+
+@dataclass(frozen=True)
+class Config:
+    """How a model is trained; with the data and the architecture it fixes the result.
+
+    lr: the peak of a one-cycle schedule (Smith and Topin 2018). beta: the weight of the KL.
+    warmup_epochs: over how many epochs beta rises linearly from 0. seed: of the shuffling and of
+    the samples of z (the first weights have their own, see Architecture.build).
+    """
+
+    epochs: int = 10
+    batch_size: int = 256
+    lr: float = 2e-3
+    beta: float = 1.0
+    warmup_epochs: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "lr"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not (self.beta >= 0 and self.warmup_epochs >= 0):
+            raise ValueError(
+                f"beta and warmup_epochs cannot be negative, got {self.beta}, {self.warmup_epochs}"
+            )
+
+
+@dataclass(frozen=True)
+class Record:
+    """One epoch. loss, reconstruction, kl: means over images in nats, the training ones over the
+    epoch's steps; the valid ones are None without validation images. seconds: since the start."""
+
+    epoch: int
+    seconds: float
+    loss: float
+    reconstruction: float
+    kl: float
+    valid_loss: float | None = None
+    valid_reconstruction: float | None = None
+    valid_kl: float | None = None
+
+
+@dataclass
+class History:
+    """The records of a run, one an epoch; :func:`vaelib.plots.history` draws it."""
+
+    config: Config
+    records: list[Record] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> list[float]:
+        """One column, for example ``history["valid_loss"]``."""
+        return [getattr(record, name) for record in self.records]
+
+    @property
+    def last(self) -> Record:
+        return self.records[-1]
+
+    def save(self, path: str | PathLike) -> None:
+        """Write the run as JSON."""
+        Path(path).write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: str | PathLike) -> "History":
+        content = json.loads(Path(path).read_text())
+        return cls(Config(**content["config"]), [Record(**r) for r in content["records"]])
+
+
+def elbo_loss(output: Output, x: Tensor, beta: float) -> LossTerms:
+    """The default loss: Bernoulli reconstruction + beta * KL, (N,) each, in nats."""
+    return negative_elbo(output.logits, x, output.mu, output.log_var, beta)
+
+
+def fit(
+    model: nn.Module,
+    train: Images,
+    config: Config,
+    valid: Images | None = None,
+    loss: Loss = elbo_loss,
+    on_epoch: Callable[[nn.Module, Record], None] | None = None,
+    progress: bool = True,
+) -> History:
+    """Train ``model`` in place, on the device it is on, and return the :class:`History`.
+
+    loss(output, x, beta) -> LossTerms. on_epoch(model, record) is called after each epoch: save,
+    draw or stop there. Raises FloatingPointError as soon as a loss is not finite.
+    """
+    device = next(model.parameters()).device
+    train, valid = train.to(device), valid.to(device) if valid is not None else None
+    generator = torch.Generator(device).manual_seed(config.seed)
+    optimiser = torch.optim.Adam(model.parameters(), lr=config.lr)
+    steps = config.epochs * math.ceil(len(train) / config.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.lr, total_steps=steps)
+    warmup_steps = config.warmup_epochs * steps / config.epochs
+    history, start, step = History(config), time.perf_counter(), 0
+    with tqdm(total=steps, unit="step", leave=False, disable=not progress) as bar:
+        for epoch in range(1, config.epochs + 1):
+            model.train()
+            sums = torch.zeros(2, device=device)
+            for x, _ in train.batches(config.batch_size, generator):
+                beta = config.beta * min(1.0, step / warmup_steps if warmup_steps else 1.0)
+                terms = loss(model(x, generator), x, beta)
+                mean = terms.loss.mean()
+                if not mean.isfinite():
+                    raise FloatingPointError(_not_finite(terms, epoch, step, config))
+                optimiser.zero_grad()
+                mean.backward()
+                optimiser.step()
+                schedule.step()
+                sums += torch.stack([terms.reconstruction.sum(), terms.kl.sum()]).detach()
+                step += 1
+                bar.update()
+            record = _record(epoch, start, sums / len(train), config, model, valid, loss)
+            history.records.append(record)
+            bar.set_postfix_str(f"epoch {epoch}, {record.loss:.1f} nats")
+            if on_epoch is not None:
+                on_epoch(model, record)
+    model.eval()
+    return history
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    images: Images,
+    loss: Loss = elbo_loss,
+    beta: float = 1.0,
+    seed: int = 0,
+    batch_size: int = 1000,
+) -> LossTerms:
+    """Means over ``images`` of the three loss terms, as floats, in nats; one sampled z an image."""
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    model.eval()
+    sums = torch.zeros(3, dtype=torch.float64)
+    for x, _ in images.to(device).batches(batch_size):
+        terms = loss(model(x, generator), x, beta)
+        sums += torch.stack([term.sum().double().cpu() for term in terms])
+    return LossTerms(*(sums / len(images)).tolist())
+
+
+def _record(epoch, start, means, config, model, valid, loss) -> Record:
+    reconstruction, kl = means.tolist()
+    held_out = (None,) * 3
+    if valid is not None:
+        held_out = evaluate(model, valid, loss, config.beta, config.seed)
+    # The loss at the full beta, also while beta is still warming up: one quantity throughout.
+    total = reconstruction + config.beta * kl
+    return Record(epoch, time.perf_counter() - start, total, reconstruction, kl, *held_out)
+
+
+def _not_finite(terms: LossTerms, epoch: int, step: int, config: Config) -> str:
+    return (
+        f"the loss became {terms.loss.mean().item()} in epoch {epoch}, step {step}: "
+        f"reconstruction {terms.reconstruction.mean().item():.4g}, KL "
+        f"{terms.kl.mean().item():.4g} nats. Try a smaller lr (now {config.lr}), and look for "
+        "NaN or unscaled pixels in the images."
+    )

@@ -1,0 +1,177 @@
+"""Trained models as safetensors files that Python and the browser read alike.
+
+A model ``name`` is two files, ``name.encoder.safetensors`` and ``name.decoder.safetensors``, so
+that a page which only decodes fetches only a decoder; a judge is one file. Numbers are float16.
+Each file's metadata holds how it was made (``recipe``: architecture, data and its checksum,
+config, seeds, held-out ``figures``), its ``layers`` in order (what the browser runs), and the
+``sha256`` of its numbers, checked on loading. ``make weights`` makes the files anew.
+"""
+
+import difflib
+import hashlib
+import json
+import os
+import struct
+from pathlib import Path
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from vaelib.models import Architecture, Judge
+
+FOLDER = Path(__file__).parent / "weights"
+FORMAT = 1  # raised when a file of an older package can no longer be read
+
+
+class WeightsError(RuntimeError):
+    """A weights file is missing, damaged or of another version; the message says what to do."""
+
+
+def available() -> list[str]:
+    """The names that :func:`load` knows."""
+    return sorted({path.name.split(".")[0] for path in FOLDER.glob("*.safetensors")})
+
+
+def load(name: str) -> nn.Module:
+    """The trained model ``name``, ready to use (float32, evaluation mode, on the CPU).
+
+    Its recipe is in :func:`recipe`. Raises WeightsError for an unknown name, a damaged file, or
+    numbers that do not fit the architecture the file names.
+    """
+    paths = _paths(name)
+    details = recipe(name)
+    if "architecture" in details:
+        model = Architecture(**details["architecture"]).build()
+        parts = {"encoder": model.encoder, "decoder": model.decoder}
+    else:
+        model = Judge()
+        parts = {"model": model}
+    for path in paths:
+        part = parts[_part(path)]
+        _, tensors = read(path)
+        try:
+            part.load_state_dict({key: value.float() for key, value in tensors.items()})
+        except RuntimeError as error:
+            raise WeightsError(f"{path.name} does not fit its own recipe: {error}") from error
+    return model.eval().requires_grad_(False)
+
+
+def recipe(name: str) -> dict:
+    """How ``name`` was made: architecture, data, config, seed, and its held-out ``figures``."""
+    return read(_paths(name)[0])[0]["recipe"]
+
+
+def save_model(name: str, model: nn.Module, recipe: dict, folder: Path = FOLDER) -> list[Path]:
+    """Write ``model`` and its recipe; each file is written aside and renamed.
+
+    Numbers are rounded to float16, so evaluate ``half(model)`` for the recipe's figures.
+    """
+    parts = {"model": model}
+    if hasattr(model, "decoder"):
+        parts = {"encoder": model.encoder, "decoder": model.decoder}
+    paths = []
+    for part, module in parts.items():
+        suffix = "" if part == "model" else f".{part}"
+        path = folder / f"{name}{suffix}.safetensors"
+        tensors = {key: value.half().contiguous() for key, value in module.state_dict().items()}
+        metadata = {"format": FORMAT, "recipe": recipe, "layers": layers(module)}
+        metadata["sha256"] = hashlib.sha256(_payload(save(tensors))).hexdigest()
+        aside = path.with_suffix(f".{os.getpid()}.tmp")
+        # safetensors allows only strings in the metadata, so each value is JSON.
+        aside.write_bytes(save(tensors, {key: json.dumps(value) for key, value in metadata.items()}))
+        os.replace(aside, path)
+        paths.append(path)
+    return paths
+
+
+def half(model: nn.Module) -> nn.Module:
+    """Round the numbers of ``model`` in place to what a float16 file will hold."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.half().float())
+    return model
+
+
+def layers(module: nn.Module) -> list[dict]:
+    """What the browser runs: the layers of a sequential module in order, as plain data.
+
+    ``op`` is linear, conv, conv_transpose, silu, relu, flatten or unflatten; ``name`` is the
+    prefix of its tensors, "" for none.
+    """
+    steps = []
+    for name, layer in module.named_modules():
+        match layer:
+            case nn.Linear():
+                steps.append({"op": "linear", "name": name})
+            case nn.Conv2d() | nn.ConvTranspose2d():
+                op = "conv" if isinstance(layer, nn.Conv2d) else "conv_transpose"
+                stride, padding = layer.stride[0], layer.padding[0]
+                steps.append({"op": op, "name": name, "stride": stride, "padding": padding})
+            case nn.SiLU() | nn.ReLU() | nn.Flatten():
+                steps.append({"op": type(layer).__name__.lower()})
+            case nn.Unflatten():
+                steps.append({"op": "unflatten", "shape": list(layer.unflattened_size)})
+            case nn.Sequential() | Judge():
+                continue
+            case _:
+                raise TypeError(f"no browser layer for {type(layer).__name__} ({name})")
+    return steps
+
+
+def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
+    """Metadata and float16 tensors of one file, checked; WeightsError says what is wrong."""
+    content = path.read_bytes()
+    try:
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])
+        metadata = {key: json.loads(value) for key, value in header.pop("__metadata__").items()}
+        version, expected = metadata["format"], metadata["sha256"]
+    except (struct.error, ValueError, KeyError) as error:
+        raise WeightsError(_damaged(path, f"its header cannot be read ({error!r})")) from error
+    if version != FORMAT:
+        raise WeightsError(
+            f"{path.name} has format {version}, this vaelib reads format {FORMAT}: "
+            "install the vaelib that the file came with, or run `make weights`."
+        )
+    payload = _payload(content)
+    found = hashlib.sha256(payload).hexdigest()
+    if found != expected:
+        raise WeightsError(_damaged(path, f"its numbers have sha256 {found}, expected {expected}"))
+    return metadata, load_tensors(content)
+
+
+def _payload(content: bytes) -> bytes:
+    (length,) = struct.unpack("<Q", content[:8])
+    return content[8 + length :]
+
+
+def _part(path: Path) -> str:
+    pieces = path.name.split(".")
+    return pieces[1] if len(pieces) == 3 else "model"
+
+
+def _paths(name: str) -> list[Path]:
+    paths = sorted(FOLDER.glob(f"{name}.safetensors")) + sorted(
+        FOLDER.glob(f"{name}.[de][en]coder.safetensors")
+    )
+    pair = [f"{name}.decoder.safetensors", f"{name}.encoder.safetensors"]
+    found = [path.name for path in paths]
+    if found in (pair, [f"{name}.safetensors"]):
+        return paths
+    if found:
+        missing = next(file for file in pair if file not in found)
+        raise WeightsError(f"{missing} is missing beside {found[0]}: run `make weights ONLY={name}`")
+    known = available()
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise WeightsError(f"no weights are called {name!r}.{hint} There are: {', '.join(known)}")
+
+
+def _damaged(path: Path, why: str) -> str:
+    name = path.name.split(".")[0]
+    return (
+        f"{path.name} is damaged: {why}. Install vaelib again, or in a clone run "
+        f"`git checkout -- {path.parent.name}` or `make weights ONLY={name}`."
+    )
