@@ -1,0 +1,151 @@
+"""Every figure helper of the book. Helpers draw what they are given and compute nothing that a
+chapter quotes; each takes ``ax=None`` where one axis is enough, and returns what it drew on.
+"""
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+from torch import Tensor
+
+from vaelib.latent import Codes
+from vaelib.training import History
+
+# Ten colours that stay apart for readers with the common colour-vision deficiencies, after Paul
+# Tol's "muted" and "bright" schemes; every scatter also writes the digit on its cloud.
+DIGIT_COLORS = [
+    "#332288", "#ee7733", "#117733", "#cc3311", "#88ccee",
+    "#999933", "#cc79a7", "#44aa99", "#882255", "#777777",
+]  # fmt: skip
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
+
+
+def pictures(
+    images: Tensor, columns: int | None = None, titles: list[str] | None = None, ax: Axes = None
+) -> Axes:
+    """Pictures (N, C, H, W) in [0, 1] laid out in rows of ``columns``; titles name the rows."""
+    columns = columns or min(len(images), 10)
+    rows = -(-len(images) // columns)
+    ax = _axes(ax, (min(9, 0.9 * columns), 0.95 * rows * min(9, 0.9 * columns) / columns))
+    ax.imshow(_sheet(images, columns), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    height = images.shape[2] + 1
+    _bare(ax)
+    if titles:
+        ax.set_yticks([height * (row + 0.5) for row in range(rows)], titles)
+    return ax
+
+
+def manifold(decoded: Tensor, extent: tuple[float, float, float, float] = None, ax: Axes = None):
+    """Decoded grid (rows, columns, C, H, W) as one seamless sheet; extent labels the axes."""
+    rows, columns = decoded.shape[:2]
+    ax = _axes(ax, (6, 6 * rows / columns))
+    sheet = _sheet(decoded.flatten(0, 1), columns, gap=0)
+    ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    if extent is None:
+        _bare(ax)
+    else:
+        ax.set(xlabel="$z_1$", ylabel="$z_2$")
+    return ax
+
+
+def codes(
+    points: Tensor, labels: Tensor, ax: Axes = None, title: str = "", size: float = 3, limit=5000
+) -> Axes:
+    """A cloud of 2-D codes (N, 2) coloured by digit, with each digit written at its median."""
+    ax = _axes(ax, (5.5, 5.5))
+    points, labels = points[:limit], labels[:limit]
+    colours = [DIGIT_COLORS[label] for label in labels.tolist()]
+    ax.scatter(*points.T, s=size, c=colours, linewidths=0, alpha=0.6, rasterized=True)
+    for digit in labels.unique().tolist():
+        x, y = points[labels == digit].median(0).values.tolist()
+        ax.text(
+            x, y, str(digit), color="white", weight="bold", ha="center", va="center",
+            bbox={"boxstyle": "circle,pad=0.2", "fc": DIGIT_COLORS[digit], "ec": "white"},
+        )  # fmt: skip
+    ax.set(xlabel="$z_1$", ylabel="$z_2$", title=title, aspect="equal")
+    return ax
+
+
+def posterior_ellipses(posteriors: Codes, ax: Axes, count: int = 200, sigmas: float = 1) -> Axes:
+    """The first ``count`` posteriors as ellipses of ``sigmas`` standard deviations, in latent
+    units, coloured by digit."""
+    for mu, sigma, label in zip(
+        posteriors.mu[:count].tolist(), posteriors.sigma[:count].tolist(), posteriors.labels.tolist()
+    ):
+        width, height = 2 * sigmas * sigma[0], 2 * sigmas * sigma[1]
+        ax.add_patch(
+            Ellipse(mu, width, height, fill=False, ec=DIGIT_COLORS[label], lw=0.8, alpha=0.8)
+        )
+    return ax
+
+
+def prior_circles(ax: Axes, sigmas: tuple[float, ...] = (1, 2, 3)) -> Axes:
+    """Circles of 1, 2 and 3 standard deviations of the prior N(0, I)."""
+    for radius in sigmas:
+        ax.add_patch(plt.Circle((0, 0), radius, fill=False, ec="black", lw=0.8, ls="--"))
+    return ax
+
+
+def history(run: History, ax: Axes = None, label: str = "") -> Axes:
+    """Training loss (dashed) and validation loss (solid) in nats per image over epochs."""
+    ax = _axes(ax, (6, 3.5))
+    name = f"{label}, " if label else ""
+    (line,) = ax.plot(run["epoch"], run["loss"], "--", label=f"{name}training")
+    if run.last.valid_loss is not None:
+        ax.plot(run["epoch"], run["valid_loss"], color=line.get_color(), label=f"{name}held out")
+    ax.set(xlabel="epoch", ylabel="loss (nats per image)")
+    ax.legend(frameon=False)
+    return ax
+
+
+def histogram_against_normal(values: Tensor, ax: Axes = None, label: str = "") -> Axes:
+    """Histogram of ``values`` (N,) as a density, with the standard normal density over it."""
+    ax = _axes(ax, (5, 3))
+    ax.hist(values.numpy(), bins=60, density=True, color=BLUE, alpha=0.6, label=label or None)
+    x = torch.linspace(-4, 4, 200)
+    ax.plot(x, torch.exp(-(x**2) / 2) / (2 * torch.pi) ** 0.5, color=ORANGE, label="N(0, 1)")
+    ax.set(ylabel="density")
+    ax.legend(frameon=False)
+    return ax
+
+
+def cdf_against_uniform(values: Tensor, ax: Axes = None, label: str = "") -> Axes:
+    """Empirical CDF of ``values`` (N,) in [0, 1] beside the diagonal that uniform values give."""
+    ax = _axes(ax, (4, 4))
+    heights = torch.arange(1, len(values) + 1) / len(values)
+    ax.plot(values.sort().values, heights, label=label or None)
+    ax.plot([0, 1], [0, 1], color=GREY, ls="--")
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="normal CDF of the code", ylabel="share of codes below")
+    return ax
+
+
+def panels(count: int, width: float = 9, height: float = 4.5, **options) -> tuple[Figure, list[Axes]]:
+    """A row of ``count`` axes, for figures that compare."""
+    figure, axes = plt.subplots(
+        1, count, figsize=(width, height), layout="constrained", squeeze=False, **options
+    )
+    return figure, list(axes[0])
+
+
+def _sheet(images: Tensor, columns: int, gap: int = 1) -> Tensor:
+    """Tile (N, C, H, W) into one picture (rows, columns[, 3]); a gap of white between."""
+    n, c, h, w = images.shape
+    rows = -(-n // columns)
+    white = 0.0 if c == 1 else 1.0  # grey pictures are drawn with an inverted map
+    sheet = torch.full((c, rows * (h + gap) - gap, columns * (w + gap) - gap), white)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
+        sheet[:, top : top + h, left : left + w] = image
+    return sheet[0] if c == 1 else sheet.permute(1, 2, 0)
+
+
+def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    return ax if ax is not None else plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def _bare(ax: Axes) -> None:
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.tick_params(length=0)
