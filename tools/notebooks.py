@@ -228,7 +228,7 @@ def problems(nb, name: str, root: Path = ROOT) -> list[str]:
 
 
 def cell_id(cell, taken: set[str]) -> str:
-    """An id that depends on the cell's text alone, so that making a notebook again changes little."""
+    """An id from the cell's text alone: making a notebook again changes little in the file."""
     digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
     candidates = (digest if n == 0 else f"{digest}-{n}" for n in range(len(taken) + 1))
     return next(candidate for candidate in candidates if candidate not in taken)
@@ -300,7 +300,7 @@ def to_py(nb) -> str:
 
 
 def dumps(nb) -> str:
-    """The file's text: one space of indent as Jupyter writes it, keys sorted, letters as they are."""
+    """The file's text, as Jupyter itself writes it."""
     return nbformat.writes(nb, version=nbformat.NO_CONVERT).rstrip("\n") + "\n"
 
 

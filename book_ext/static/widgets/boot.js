@@ -1,0 +1,34 @@
+// On pages with widgets this runs first: it tells require.js and the widgets' front end that
+// everything they may ask for is on this site, at whatever depth the page lies.
+(() => {
+  const script = document.currentScript;
+  const here = new URL(".", script.src).href; // …/_static/widgets/
+
+  // embed-amd.js looks for this attribute; without it, it would ask a public server.
+  script.setAttribute("data-jupyter-widgets-cdn", here + "elsewhere/");
+
+  // require.js takes its configuration from here. Paths have no ".js" at the end.
+  window.require = {
+    paths: {
+      anywidget: here + "anywidget",
+      "@jupyter-widgets/html-manager/dist": here.slice(0, -1), // its icon font lies there
+    },
+  };
+
+  // The front end was written for MathJax 2 and queues slider labels in its Hub; hand those that
+  // hold a formula to the MathJax 3 of this page, if it has one.
+  const hub = {
+    Queue([, , element] = []) {
+      if (element && /[$\\]/.test(element.textContent)) window.MathJax?.typesetPromise?.([element]);
+    },
+  };
+  const mathJax = (window.MathJax ??= {});
+  mathJax.Hub = hub;
+  mathJax.startup = {
+    ...mathJax.startup,
+    ready() {
+      window.MathJax.startup.defaultReady();
+      window.MathJax.Hub = hub;
+    },
+  };
+})();

@@ -1,0 +1,74 @@
+"""The local Sphinx extension: everything a page needs comes from the book itself.
+
+It adds the fetched JavaScript (see fetch_assets.py) and the book's own style sheet, drops what the
+theme's parts would ask of other servers, and copies the trained weights and the explorers' code
+into `_static/`, where the pages' scripts look for them.
+"""
+
+import base64
+import shutil
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+ROOT = Path(__file__).resolve().parents[1]
+ASSETS = ROOT / ".cache" / "assets"
+OWN = Path(__file__).parent / "static"
+PACKAGE = ROOT / "vaelib"
+
+
+def add_static_paths(app: Sphinx, config) -> None:
+    """Make the assets part of `_static/`.
+
+    Done here and not by `html_static_path` in _config.yml: Jupyter Book puts every script that it
+    finds there on every page, and the widgets' 3.6 MB belong only on pages with widgets.
+    """
+    if not ASSETS.is_dir():
+        raise ExtensionError(
+            f"{ASSETS} is missing: expected the pages' JavaScript. `make book` fetches it; by hand, "
+            "`python book_ext/fetch_assets.py`."
+        )
+    config.html_static_path += [str(ASSETS), str(OWN)]
+    app.add_css_file("book.css")
+
+
+def drop_thebe(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Take sphinx-thebe's scripts off the pages.
+
+    Jupyter Book always loads them, though the book has no live code: they name a foreign server,
+    and one constant is emitted twice, which is a SyntaxError in the console.
+    """
+
+    def is_thebe(script) -> bool:
+        body = (getattr(script, "attributes", None) or {}).get("body") or ""
+        return "THEBE" in body or "thebe" in str(getattr(script, "filename", script))
+
+    for kind in ("script_files", "css_files"):
+        context[kind][:] = [file for file in context.get(kind, []) if not is_thebe(file)]
+
+
+def copy_package_files(app: Sphinx, exception: Exception | None) -> None:
+    """Copy weights to `_static/weights/` and the explorers' code to `_static/vaelib/`.
+
+    Pages opened from disk may not fetch, only run scripts; so each weights file has a twin, a
+    script that puts the same bytes as base64 into `vaelibWeights[name]`.
+    """
+    if exception or app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    (static / "weights").mkdir(exist_ok=True)
+    for path in sorted((PACKAGE / "weights").glob("*.safetensors")):
+        shutil.copy(path, static / "weights")
+        text = base64.b64encode(path.read_bytes()).decode()
+        script = f'(globalThis.vaelibWeights ??= {{}})["{path.stem}"] = "{text}";\n'
+        (static / "weights" / f"{path.stem}.js").write_text(script)
+    if (PACKAGE / "static").is_dir():
+        shutil.copytree(PACKAGE / "static", static / "vaelib", dirs_exist_ok=True)
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", add_static_paths)
+    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("build-finished", copy_package_files)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

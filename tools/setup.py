@@ -1,0 +1,187 @@
+"""Set up what `make` needs, from nothing, and skip what is already done.
+
+    python tools/setup.py environment assets data browser colab
+
+Each step leaves a stamp that names what it was made from, and is done again when that changes. What
+a step prints goes to .cache/setup/STEP.log and is shown only when the step fails. Standard library only: it
+runs before anything is installed.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = ROOT / ".venv" / "bin" / "python"
+COLAB = ROOT / ".venv-colab"
+CACHE = ROOT / ".cache" / "setup"
+COLAB_PYTHON = (3, 12)  # what Google Colab runs
+COLAB_GIB = 12  # a torch for another Python than the lock's may be the CUDA build, this much on disk
+
+
+def fingerprint(*parts: Path | str) -> str:
+    """What a step depends on, as one word: the files' contents and the strings as they are."""
+    digest = hashlib.sha256(sys.version.encode())
+    for part in parts:
+        digest.update(part.read_bytes() if isinstance(part, Path) else part.encode())
+    return digest.hexdigest()
+
+
+def run(log, *command: str | Path, **environment: str) -> None:
+    """Run a command with its output in the step's log; raise if it fails."""
+    log.write(f"$ {' '.join(map(str, command))}\n".encode())
+    log.flush()
+    subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"} | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        check=True,
+    )
+
+
+def narrate(what: str, finished: threading.Event) -> None:
+    """Show that a step is alive: the seconds on a terminal, a word every 30 s elsewhere."""
+    start, tty = time.monotonic(), sys.stdout.isatty()
+    while not finished.wait(1 if tty else 30):
+        seconds = time.monotonic() - start
+        print(f"\r  {what} … {seconds:.0f} s" if tty else f"  … {seconds:.0f} s", end="" if tty else "\n", flush=True)
+    print("\r" if tty else "", end="")
+
+
+def step(name: str, what: str, key: str, made: Path, do: Callable) -> None:
+    """Do a step unless its stamp says that it was done for this `key` and `made` is there."""
+    stamp = CACHE / name
+    if made.exists() and stamp.is_file() and stamp.read_text() == key:
+        return
+    stamp.unlink(missing_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    print(f"  {what} …", flush=True)
+    log_path, start, finished = CACHE / f"{name}.log", time.monotonic(), threading.Event()
+    narrator = threading.Thread(target=narrate, args=(what, finished), daemon=True)
+    narrator.start()
+    try:
+        with log_path.open("wb") as log:
+            do(log)
+    except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
+        finished.set()
+        tail = log_path.read_text(errors="replace").splitlines()[-25:]
+        sys.exit("\n".join([*tail, f"\nSet-up stopped while {what}: {error}\nThe whole log: {log_path}"]))
+    finally:
+        finished.set()
+        narrator.join()
+    print(f"  {what}: {time.monotonic() - start:.0f} s", flush=True)
+    stamp.write_text(key)
+
+
+def made_by_another_python() -> list[str]:
+    """`--clear` where .venv is of another Python than the one found now."""
+    settings = ROOT / ".venv" / "pyvenv.cfg"
+    version = f"version = {'.'.join(map(str, sys.version_info[:3]))}"
+    return ["--clear"] if settings.is_file() and version not in settings.read_text() else []
+
+
+def environment() -> None:
+    """.venv with the lock's exact versions and the package itself, editable."""
+    lock = ROOT / "requirements.lock"
+
+    def do(log):
+        run(log, sys.executable, "-m", "venv", *made_by_another_python(), ROOT / ".venv")
+        run(log, PYTHON, "-m", "pip", "install", "-r", lock)
+        # Without its dependencies: the lock has them all, and pip shall not look for others.
+        run(log, PYTHON, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ROOT)
+
+    step("environment", "installing the packages of requirements.lock", fingerprint(lock), PYTHON, do)
+
+
+def assets() -> None:
+    """The JavaScript that the built pages carry, so that they fetch nothing from elsewhere."""
+    script = ROOT / "book_ext" / "fetch_assets.py"
+    made = ROOT / ".cache" / "assets"
+    step("assets", "fetching the pages' JavaScript", fingerprint(script), made, lambda log: run(log, PYTHON, script))
+
+
+def data() -> None:
+    """MNIST in the data cache."""
+    where = os.environ.get("VAELIB_DATA", "")
+    step("data", "fetching MNIST", fingerprint(where), PYTHON, lambda log: run(log, PYTHON, "-m", "vaelib.data"))
+
+
+def find_browser() -> str | None:
+    """A Chromium that is there: named by VAE_BOOK_BROWSER, on PATH, or playwright's own."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    found = [os.environ.get("VAE_BOOK_BROWSER"), *map(shutil.which, names)]
+    question = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
+    if not any(found):
+        answer = subprocess.run([PYTHON, "-c", question], capture_output=True, text=True, check=False)
+        found.append(answer.stdout.strip())
+    return next((path for path in found if path and Path(path).is_file()), None)
+
+
+def browser() -> None:
+    """A browser for the tests of the built page: one that is there, playwright's, or the system's."""
+
+    def do(log):
+        try:
+            run(log, PYTHON, "-m", "playwright", "install", "chromium-headless-shell")
+        except subprocess.CalledProcessError:  # a closed network has no browser downloads, but may have packages
+            if os.getuid() == 0 and shutil.which("apt-get"):
+                run(log, "apt-get", "update", "-q")
+                run(log, "apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium", DEBIAN_FRONTEND="noninteractive")
+        if not find_browser():
+            raise RuntimeError("found no browser; install Chromium or Google Chrome, or name one in VAE_BOOK_BROWSER")
+
+    if not find_browser():
+        step("browser", "getting a browser for the tests", fingerprint("none"), ROOT / ".cache" / "nowhere", do)
+
+
+def find_colab_python() -> Path:
+    """Colab's own Python where there is one and room for its torch, else the one of the lock."""
+    wanted = ".".join(map(str, COLAB_PYTHON))
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    candidates = [f"python{wanted}", *sorted(pyenv.glob(f"{wanted}.*/bin/python"))]
+    for candidate in candidates if shutil.disk_usage(ROOT).free > COLAB_GIB * 2**30 else []:
+        question = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != {COLAB_PYTHON}); "
+        try:
+            answer = subprocess.run([candidate, "-c", question], capture_output=True, check=False)
+        except OSError:
+            continue
+        if answer.returncode == 0:
+            return Path(shutil.which(candidate) or candidate)
+    print(f"  (the notebooks run on Python {sys.version_info[0]}.{sys.version_info[1]}: no {wanted} here, or too little room)")
+    return Path(sys.executable)
+
+
+def colab() -> None:
+    """.venv-colab: packages as Google Colab ships them, before a notebook is opened."""
+    requirements = ROOT / "tools" / "colab.txt"
+
+    def do(log):
+        run(log, find_colab_python(), "-m", "venv", "--clear", COLAB)
+        run(log, COLAB / "bin" / "python", "-m", "pip", "install", "-r", requirements)
+
+    what = "installing what Google Colab ships, for the notebooks' test"
+    step("colab", what, fingerprint(requirements), COLAB / "bin" / "python", do)
+
+
+STEPS = {f.__name__: f for f in (environment, assets, data, browser, colab)}
+
+
+def main() -> None:
+    if unknown := [name for name in sys.argv[1:] if name not in STEPS]:
+        sys.exit(f"Unknown steps {unknown}; expected some of {list(STEPS)}.")
+    print("Setting up (what is done already is skipped)", flush=True)
+    for name in sys.argv[1:]:
+        STEPS[name]()
+
+
+if __name__ == "__main__":
+    main()
