@@ -1,0 +1,94 @@
+// The engine on networks small enough to work out by hand. Against PyTorch: tests/test_explore.py.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
+
+/** A safetensors file, as an ArrayBuffer, of float32 tensors { name: [shape, numbers] }. */
+function file(layers, tensors, { format = 1 } = {}) {
+  const header = { __metadata__: { format: JSON.stringify(format), layers: JSON.stringify(layers) } };
+  const numbers = [];
+  for (const [name, [shape, values]] of Object.entries(tensors)) {
+    const from = numbers.length * 4;
+    numbers.push(...values);
+    header[name] = { dtype: "F32", shape, data_offsets: [from, numbers.length * 4] };
+  }
+  return assemble(header, new Uint8Array(Float32Array.from(numbers).buffer));
+}
+
+function assemble(header, payload) {
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(8 + text.length + payload.length);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+  bytes.set(text, 8);
+  bytes.set(payload, 8 + text.length);
+  return bytes.buffer;
+}
+
+const LINEAR = [{ op: "linear", name: "0" }];
+const IDENTITY = { "0.weight": [[2, 2], [1, 0, 0, 1]], "0.bias": [[2], [0, 0]] };
+
+test("half-precision numbers are read exactly, whatever their alignment", () => {
+  const bits = [0x0000, 0x8000, 0x3c00, 0xc000, 0x3555, 0x7bff, 0x0001, 0x03ff, 0x0400, 0x7c00, 0xfc00, 0x7e00];
+  for (const padding of ["", " ", "  ", "   "]) {
+    const header = { __metadata__: { format: `1${padding}` }, a: { dtype: "F16", shape: [12], data_offsets: [0, 24] } };
+    const { tensors } = readSafetensors(assemble(header, new Uint8Array(Uint16Array.from(bits).buffer)));
+    assert.deepEqual(Array.from(tensors.a.data), [
+      0, -0, 1, -2, 0.333251953125, 65504, 2 ** -24, 1023 * 2 ** -24, 2 ** -14, Infinity, -Infinity, NaN,
+    ]);
+  }
+});
+
+test("a linear layer is the sum it says it is", () => {
+  const run = network(file(LINEAR, { "0.weight": [[2, 3], [1, 2, 3, 4, 5, 6]], "0.bias": [[2], [10, 20]] }));
+  assert.deepEqual(Array.from(run([1, 0, -1])), [8, 18]);
+});
+
+test("relu, silu and sigmoid at values known by heart", () => {
+  const layers = (op) => network(file([{ op: "linear", name: "0" }, { op }], IDENTITY));
+  assert.deepEqual(Array.from(layers("relu")([-3, 3])), [0, 3]);
+  const [below, above] = layers("silu")([-1, 1]);
+  assert.ok(Math.abs(above - 0.7310586) < 1e-6 && Math.abs(below + 0.2689414) < 1e-6);
+  assert.deepEqual(Array.from(sigmoid(Float32Array.of(0, 1000, -1000))), [0.5, 1, 0]);
+});
+
+test("a convolution whose kernel has a single 1 shifts the picture", () => {
+  const layers = [{ op: "conv", name: "0", stride: 1, padding: 1 }];
+  const kernel = [0, 0, 0, 0, 0, 1, 0, 0, 0]; // reads the right-hand neighbour
+  const run = network(file(layers, { "0.weight": [[1, 1, 3, 3], kernel], "0.bias": [[1], [0]] }), [1, 2, 3]);
+  assert.deepEqual(Array.from(run([1, 2, 3, 4, 5, 6])), [2, 3, 0, 5, 6, 0]);
+});
+
+test("the transposed convolution is the transpose: <conv(x), y> = <x, conv_transpose(y)>", () => {
+  const values = (n, seed) => Array.from({ length: n }, (_, i) => Math.sin(seed + 7 * i));
+  const weight = values(3 * 2 * 4 * 4, 1); // conv: 2 -> 3 channels; the transpose reads the same numbers as 3 -> 2
+  const make = (op, outputs, shape) =>
+    network(
+      file([{ op, name: "0", stride: 2, padding: 1 }], {
+        "0.weight": [[3, 2, 4, 4], weight],
+        "0.bias": [[outputs], Array(outputs).fill(0)],
+      }),
+      shape,
+    );
+  const x = values(2 * 6 * 8, 2);
+  const y = values(3 * 3 * 4, 3);
+  const forwards = make("conv", 3, [2, 6, 8])(x);
+  const backwards = make("conv_transpose", 2, [3, 3, 4])(y);
+  assert.equal(forwards.length, y.length);
+  assert.equal(backwards.length, x.length);
+  const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+  assert.ok(Math.abs(dot(forwards, y) - dot(backwards, x)) < 1e-4);
+});
+
+test("a damaged file says what came and what was expected", () => {
+  const good = file(LINEAR, IDENTITY);
+  assert.throws(() => readSafetensors(good.slice(0, -5)), /damaged: \d+ bytes came, \d+ were expected/);
+  assert.throws(() => readSafetensors(good.slice(0, 40)), /cut off in its header \(40 bytes\)/);
+  assert.throws(() => readSafetensors(new ArrayBuffer(0)), /not a safetensors file/);
+  assert.throws(() => readSafetensors(new TextEncoder().encode("<html>not found</html>").buffer), /not a safetensors/);
+});
+
+test("weights of another format, an unknown layer and a wrong input are refused in words", () => {
+  assert.throws(() => network(file(LINEAR, IDENTITY, { format: 2 })), /format 2, but this page reads format 1/);
+  assert.throws(() => network(file([{ op: "dropout" }], {})), /layer "dropout" is not known/);
+  assert.throws(() => network(file(LINEAR, IDENTITY))([1, 2, 3]), /2 inputs was given 3 numbers/);
+});
