@@ -202,10 +202,12 @@ class Architecture:
         """A fresh model whose first weights depend on ``seed`` alone."""
         outputs = self.latent_dim * (2 if self.kind == "vae" else 1)
         with seeded(seed):
-            encoder = BODIES[self.encoder][0](self.image_shape, self.encoder_hidden, outputs)
+            # The decoder first: the encoder of a VAE draws more numbers than that of an AE, and
+            # the two decoders of one seed are to start out the same.
             decoder = BODIES[self.decoder][1](
                 self.latent_dim, self.decoder_hidden, self.image_shape
             )
+            encoder = BODIES[self.encoder][0](self.image_shape, self.encoder_hidden, outputs)
         if self.kind == "vae":
             return VAE(encoder, decoder)
         return Autoencoder(encoder, decoder, self.noise)

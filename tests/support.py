@@ -1,0 +1,29 @@
+"""What several test modules share: tiny images, a tiny model, and hypothesis' settings."""
+
+import torch
+from hypothesis import settings
+
+from vaelib.data import Images
+from vaelib.models import Architecture
+
+# Examples are drawn the same way each time, and none is timed: machines that test are busy.
+settings.register_profile("vaelib", deadline=None, derandomize=True, max_examples=50, database=None)
+settings.load_profile("vaelib")
+
+SHAPE = (1, 8, 8)
+TINY = Architecture(encoder_hidden=(16,), decoder_hidden=(16,), image_shape=SHAPE)
+TINY_AE = Architecture(kind="ae", encoder_hidden=(16,), decoder_hidden=(16,), image_shape=SHAPE)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def bars(n: int = 64, seed: int = 0) -> Images:
+    """8 x 8 pictures of one grey vertical bar; the label is its column."""
+    random = generator(seed)
+    labels = torch.randint(8, (n,), generator=random)
+    pixels = torch.zeros(n, *SHAPE, dtype=torch.uint8)
+    grey = torch.randint(128, 256, (n, 8), generator=random, dtype=torch.uint8)
+    pixels[torch.arange(n), 0, :, labels] = grey
+    return Images(pixels, labels)
