@@ -1,0 +1,305 @@
+"""The loop: repeatable, honest about what it reports, and plain about what goes wrong."""
+
+import ast
+import inspect
+import json
+import math
+import textwrap
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from support import TINY, TINY_AE, bars
+
+from vaelib import training
+from vaelib.data import Images
+from vaelib.losses import LossTerms, gaussian_nll, negative_elbo
+from vaelib.models import seeded
+from vaelib.training import Config, History, Record, elbo_loss, evaluate, fit
+
+QUICK = Config(epochs=3, batch_size=16, lr=1e-2)
+
+
+def run(config=QUICK, architecture=TINY, train=None, **options):
+    model = architecture.build(seed=1)
+    train = bars() if train is None else train
+    return model, fit(model, train, config, progress=False, **options)
+
+
+def without_time(history):
+    return [replace(record, seconds=0) for record in history.records]
+
+
+def numbers(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+# --- Repeatable -----------------------------------------------------------------------------
+
+
+def test_one_seed_gives_one_history_bit_for_bit():
+    runs = []
+    for global_seed in (0, 1):
+        with seeded(global_seed):
+            runs.append(run(valid=bars(32, seed=1)))
+    assert without_time(runs[0][1]) == without_time(runs[1][1])
+    assert numbers(runs[0][0]).equal(numbers(runs[1][0]))
+
+
+def test_another_seed_gives_another_history():
+    assert run()[1]["loss"] != run(replace(QUICK, seed=1))[1]["loss"]
+
+
+def test_the_seed_shuffles_also_where_no_code_is_sampled():
+    assert run(architecture=TINY_AE)[1]["loss"] != run(replace(QUICK, seed=1), TINY_AE)[1]["loss"]
+
+
+def test_training_and_evaluating_leave_the_global_random_state_alone():
+    before = torch.get_rng_state()
+    model, _ = run(valid=bars(32, seed=1))
+    evaluate(model, bars())
+    assert torch.get_rng_state().equal(before)
+
+
+def test_validating_does_not_change_what_is_learned():
+    assert numbers(run()[0]).equal(numbers(run(valid=bars(32, seed=1))[0]))
+
+
+# --- What is reported -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", [TINY, TINY_AE], ids=["vae", "ae"])
+def test_the_loss_falls_on_bars(architecture):
+    history = run(Config(epochs=30, batch_size=16, lr=1e-2), architecture)[1]
+    assert history["loss"][-1] < 0.6 * history["loss"][0]
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 3.0])
+def test_training_and_validation_report_the_same_quantity(beta):
+    # A step so small that the model stands still: what is left is the noise of the sampled z.
+    images = bars(512)
+    still = Config(epochs=1, batch_size=100, lr=1e-9, beta=beta)
+    record = run(still, train=images, valid=images)[1].last
+    assert record.loss == pytest.approx(record.valid_loss, rel=1e-3)
+    assert record.reconstruction == pytest.approx(record.valid_reconstruction, rel=1e-3)
+    assert record.kl == pytest.approx(record.valid_kl, rel=1e-4)
+    assert record.loss == pytest.approx(record.reconstruction + beta * record.kl)
+    assert record.kl > 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
+def test_means_are_over_images_whatever_the_batches(batch_size):
+    # An autoencoder has no noise, so the figures must agree; 7 leaves a smaller last batch.
+    model = TINY_AE.build()
+    whole = elbo_loss(model(bars().float()), bars().float(), 1.0).loss.mean().item()
+    assert evaluate(model, bars(), batch_size=batch_size).loss == pytest.approx(whole)
+    still = Config(epochs=1, batch_size=batch_size, lr=1e-9)
+    assert run(still, TINY_AE)[1].last.loss == pytest.approx(
+        evaluate(TINY_AE.build(seed=1), bars()).loss, rel=1e-4
+    )
+
+
+def test_evaluate_gives_floats_fixed_by_its_seed():
+    model = TINY.build()
+    terms = evaluate(model, bars(), seed=3)
+    assert terms == evaluate(model, bars(), seed=3)
+    assert terms.reconstruction != evaluate(model, bars(), seed=4).reconstruction
+    assert all(type(term) is float for term in terms)
+    assert terms.loss == pytest.approx(terms.reconstruction + terms.kl)
+
+
+def test_evaluate_weighs_the_kl_by_beta():
+    terms = evaluate(TINY.build(), bars(), beta=5.0)
+    assert terms.loss == pytest.approx(terms.reconstruction + 5 * terms.kl)
+
+
+def test_another_loss_is_used_in_training_and_in_validation():
+    def gaussian(output, x, beta):
+        picture = output.logits.sigmoid()
+        return negative_elbo(picture, x, output.mu, output.log_var, beta, gaussian_nll)
+
+    record = run(Config(epochs=1, lr=1e-9), loss=gaussian, valid=bars())[1].last
+    assert record.reconstruction > 64 * math.log(2 * math.pi) / 2  # the constant of the Gaussian
+    assert record.valid_reconstruction == pytest.approx(record.reconstruction, rel=1e-3)
+
+
+def test_without_validation_images_the_valid_columns_are_none():
+    assert run()[1]["valid_loss"] == [None, None, None]
+
+
+def test_epochs_and_seconds_count_up():
+    history = run()[1]
+    assert history["epoch"] == [1, 2, 3]
+    assert 0 < history["seconds"][0] < history["seconds"][1] < history["seconds"][2]
+
+
+# --- Warm-up and callback -------------------------------------------------------------------
+
+
+def betas_of(config, images=None):
+    seen = []
+
+    def spy(output, x, beta):
+        seen.append(beta)
+        return elbo_loss(output, x, beta)
+
+    run(config, loss=spy, train=images)
+    return seen
+
+
+def test_without_warm_up_beta_is_whole_from_the_first_step():
+    assert set(betas_of(replace(QUICK, beta=2.0))) == {2.0}
+
+
+def test_warm_up_raises_beta_evenly_and_reaches_it():
+    seen = betas_of(Config(epochs=4, batch_size=16, beta=2.0, warmup_epochs=2))  # 4 steps an epoch
+    assert seen[0] == 0
+    assert seen[:9] == pytest.approx([2.0 * step / 8 for step in range(9)])
+    assert set(seen[8:]) == {2.0}
+
+
+def test_warm_up_may_end_inside_an_epoch():
+    seen = betas_of(Config(epochs=2, batch_size=16, warmup_epochs=0.5))
+    assert seen == pytest.approx([0, 0.5, 1, 1, 1, 1, 1, 1])
+
+
+def test_the_reported_loss_has_the_whole_beta_during_warm_up():
+    record = run(Config(epochs=1, batch_size=16, beta=2.0, warmup_epochs=1))[1].last
+    assert record.loss == pytest.approx(record.reconstruction + 2 * record.kl)
+
+
+def test_on_epoch_gets_the_model_and_the_record_after_each_epoch():
+    seen = []
+    model, history = run(on_epoch=lambda model, record: seen.append((model, record)))
+    assert [record for _, record in seen] == history.records
+    assert all(each is model for each, _ in seen)
+
+
+def test_on_epoch_can_stop_the_run():
+    class Enough(Exception):
+        pass
+
+    def stop(_, record):
+        if record.epoch == 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        run(on_epoch=stop)
+
+
+def test_every_image_is_seen_once_an_epoch():
+    seen = []
+
+    def spy(output, x, beta):
+        seen.append(x)
+        return elbo_loss(output, x, beta)
+
+    images = bars(50)
+    run(Config(epochs=2, batch_size=16), loss=spy, train=images)
+    assert [len(x) for x in seen] == [16, 16, 16, 2] * 2
+    expected = images.float().flatten(1).sum(1).sort().values
+    for epoch in (seen[:4], seen[4:]):
+        assert torch.cat(epoch).flatten(1).sum(1).sort().values.equal(expected)
+    assert not torch.cat(seen[:4]).equal(torch.cat(seen[4:]))  # shuffled anew
+
+
+def test_a_trained_model_is_left_in_evaluation_mode():
+    assert not run()[0].training
+
+
+def test_a_single_step_is_a_run_too():
+    assert len(run(Config(epochs=1, batch_size=1000))[1].records) == 1
+
+
+# --- What goes wrong ------------------------------------------------------------------------
+
+
+def test_nan_stops_the_run_and_says_where_and_what_to_try():
+    def poisoned(output, x, beta):
+        terms = elbo_loss(output, x, beta)
+        poisoned.calls += 1
+        return terms._replace(loss=terms.loss * math.nan) if poisoned.calls == 6 else terms
+
+    poisoned.calls = 0
+    model = TINY.build(seed=1)
+    with pytest.raises(FloatingPointError, match="epoch 2, step 5") as error:
+        fit(model, bars(), QUICK, loss=poisoned, progress=False)
+    assert "smaller lr (now 0.01)" in str(error.value)
+    assert numbers(model).isfinite().all()  # it stopped before the step that would spread it
+
+
+def test_a_loss_that_overflows_stops_the_run():
+    def huge(output, x, beta):
+        terms = elbo_loss(output, x, beta)
+        return LossTerms(terms.loss * math.inf, terms.reconstruction, terms.kl)
+
+    with pytest.raises(FloatingPointError, match="inf"):
+        run(loss=huge)
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "lr"])
+@pytest.mark.parametrize("value", [0, -1, math.nan])
+def test_a_config_that_cannot_train_is_refused_at_once(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be above 0, got {value}"):
+        Config(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["beta", "warmup_epochs"])
+@pytest.mark.parametrize("value", [-0.5, math.nan])
+def test_a_negative_weight_of_the_kl_is_refused_at_once(name, value):
+    with pytest.raises(ValueError, match=f"cannot be negative, got .*{value}"):
+        Config(**{name: value})
+
+
+def test_a_config_cannot_be_changed_after_the_fact():
+    with pytest.raises(AttributeError):
+        QUICK.lr = 1.0
+
+
+# --- History --------------------------------------------------------------------------------
+
+
+def test_a_history_survives_saving_and_loading(tmp_path):
+    history = run(valid=bars(32, seed=1))[1]
+    history.save(tmp_path / "run.json")
+    loaded = History.load(tmp_path / "run.json")
+    assert loaded == history
+    assert loaded.config == QUICK
+    assert loaded.last.valid_kl == history.records[-1].valid_kl
+
+
+def test_a_saved_history_is_plain_json(tmp_path):
+    history = History(QUICK, [Record(1, 0.5, 3.0, 2.0, 1.0)])
+    history.save(tmp_path / "run.json")
+    content = json.loads((tmp_path / "run.json").read_text())
+    assert content == {"config": asdict(QUICK), "records": [asdict(history.last)]}
+
+
+# --- The loop as a reader meets it ----------------------------------------------------------
+
+
+def test_the_loop_has_under_40_lines():
+    source = textwrap.dedent(inspect.getsource(fit))
+    body = ast.parse(source).body[0].body
+    assert ast.get_docstring(ast.parse(source).body[0])
+    assert body[-1].end_lineno - body[1].lineno + 1 < 40
+
+
+def test_the_loop_knows_no_data_set_and_no_architecture():
+    source = inspect.getsource(training).lower()
+    assert not [word for word in ("mnist", "celeba", "mlp", "autoencoder") if word in source]
+
+
+def test_progress_goes_to_stderr_and_can_be_turned_off(capsys):
+    run()
+    assert capsys.readouterr() == ("", "")
+    fit(TINY.build(), bars(), QUICK)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "step" in err
+
+
+def test_labels_play_no_part():
+    images = bars()
+    other = Images(images.pixels, images.labels.flip(0))
+    assert run(train=images)[1]["loss"] == run(train=other)[1]["loss"]
