@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -87,7 +88,8 @@ class Images:
     def __getitem__(self, index) -> "Images":
         """The chosen images as a smaller set; ``index`` is a slice, a list or a tensor."""
         if isinstance(index, int):
-            index = slice(index, index + 1 or None)
+            index = range(len(self))[index]  # IndexError past the end, which ends a `for` loop
+            index = slice(index, index + 1)
         return Images(self.pixels[index], self.labels[index])
 
     @property
@@ -166,6 +168,8 @@ def _ensure_mnist(root: Path) -> None:
         # A second run waits here, then finds the files that the first one made.
         with FileLock(root / "mnist.lock"):
             if not _is_complete(raw):
+                for left in root.glob("unfinished-*"):  # by a run that was killed
+                    shutil.rmtree(left)
                 _fetch_mnist(root, raw)
     except OSError as error:
         raise DataError(
@@ -205,7 +209,7 @@ def _is_complete(raw: Path) -> bool:
     """True if all four files are there with the right bytes; a wrong one counts as missing."""
     try:
         _check_md5(raw)
-    except (FileNotFoundError, NotADirectoryError, DataError):
+    except (OSError, DataError):  # missing, unreadable, a folder of that name, wrong bytes
         return False
     return True
 

@@ -115,14 +115,16 @@ def interpolate(start: Tensor, end: Tensor, steps: int, spherical: bool = False)
         raise ValueError(f"a path has at least its two ends, got steps={steps}")
     t = torch.linspace(0, 1, steps).reshape(-1, *[1] * start.dim())
     if not spherical:
-        return start + t * (end - start)
+        return (1 - t) * start + t * end  # so written, both ends are exact
     lengths = start.norm(dim=-1, keepdim=True), end.norm(dim=-1, keepdim=True)
+    if not (lengths[0].all() and lengths[1].all()):
+        raise ValueError("a code that is zero has no direction to turn from: use a linear path")
     a, b = start / lengths[0], end / lengths[1]
     angle = (a * b).sum(-1, keepdim=True).clamp(-1, 1).acos()
     sine = angle.sin()
     direction = torch.where(
         sine > 1e-6,
         (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / sine.clamp_min(1e-6),
-        (1 - t) * a + t * b,  # the same direction: there is no arc
+        (1 - t) * a + t * b,  # one direction, or opposite ones: no single arc
     )
     return direction * (lengths[0] + t * (lengths[1] - lengths[0]))
