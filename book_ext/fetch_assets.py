@@ -24,7 +24,7 @@ ASSETS = ROOT / ".cache" / "assets"
 
 @dataclass(frozen=True)
 class Package:
-    """An npm package, and which of its files go where: a path or folder in it -> one below ASSETS."""
+    """An npm package, and which of its files or folders go where below ASSETS."""
 
     spec: str
     sha512: str
@@ -94,7 +94,14 @@ def unpack(package: Package, archive: Path, target: Path) -> None:
     with tarfile.open(archive) as tar:
         for member in tar:
             inside = member.name.partition("/")[2]
-            source = next((s for s in package.files if inside == s or (s.endswith("/") and inside.startswith(s))), None)
+            source = next(
+                (
+                    s
+                    for s in package.files
+                    if inside == s or (s.endswith("/") and inside.startswith(s))
+                ),
+                None,
+            )
             unwanted = Path(inside).suffix in SKIPPED or Path(inside).name in SKIPPED_NAMES
             if not member.isfile() or source is None or (unwanted and inside not in package.files):
                 continue

@@ -26,7 +26,7 @@ def add_static_paths(app: Sphinx, config) -> None:
     """
     if not ASSETS.is_dir():
         raise ExtensionError(
-            f"{ASSETS} is missing: expected the pages' JavaScript. `make book` fetches it; by hand, "
+            f"{ASSETS} is missing: expected the pages' JavaScript. `make book` fetches it, as does "
             "`python book_ext/fetch_assets.py`."
         )
     config.html_static_path += [str(ASSETS), str(OWN)]

@@ -83,7 +83,7 @@ def rule_stored_clean(nb) -> Iterator[tuple[int | None, str]]:
         if noise := sorted(set(cell.metadata) - CELL_METADATA):
             yield (
                 i,
-                f"has metadata {', '.join(noise)}; `strip` keeps only tags and mystnb",
+                f"has metadata {noise}; `strip` keeps only tags and mystnb",
             )
         if not cell.source.strip():
             yield i, "is empty"

@@ -2,9 +2,9 @@
 
     python tools/setup.py environment assets data browser colab
 
-Each step leaves a stamp that names what it was made from, and is done again when that changes. What
-a step prints goes to .cache/setup/STEP.log and is shown only when the step fails. Standard library only: it
-runs before anything is installed.
+Each step leaves a stamp that names what it was made from, and is done again when that changes.
+What a step prints goes to .cache/setup/STEP.log and is shown only when the step fails. Standard
+library only: it runs before anything is installed.
 """
 
 import hashlib
@@ -22,7 +22,9 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 COLAB = ROOT / ".venv-colab"
 CACHE = ROOT / ".cache" / "setup"
 COLAB_PYTHON = (3, 12)  # what Google Colab runs
-COLAB_GIB = 12  # a torch for another Python than the lock's may be the CUDA build, this much on disk
+COLAB_GIB = (
+    12  # a torch for another Python than the lock's may be the CUDA build, this much on disk
+)
 
 
 def fingerprint(*parts: Path | str) -> str:
@@ -53,7 +55,11 @@ def narrate(what: str, finished: threading.Event) -> None:
     start, tty = time.monotonic(), sys.stdout.isatty()
     while not finished.wait(1 if tty else 30):
         seconds = time.monotonic() - start
-        print(f"\r  {what} … {seconds:.0f} s" if tty else f"  … {seconds:.0f} s", end="" if tty else "\n", flush=True)
+        print(
+            f"\r  {what} … {seconds:.0f} s" if tty else f"  … {seconds:.0f} s",
+            end="" if tty else "\n",
+            flush=True,
+        )
     print("\r" if tty else "", end="")
 
 
@@ -74,7 +80,9 @@ def step(name: str, what: str, key: str, made: Path, do: Callable) -> None:
     except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
         finished.set()
         tail = log_path.read_text(errors="replace").splitlines()[-25:]
-        sys.exit("\n".join([*tail, f"\nSet-up stopped while {what}: {error}\nThe whole log: {log_path}"]))
+        sys.exit(
+            "\n".join([*tail, f"\nSet-up stopped while {what}: {error}\nThe whole log: {log_path}"])
+        )
     finally:
         finished.set()
         narrator.join()
@@ -99,48 +107,86 @@ def environment() -> None:
         # Without its dependencies: the lock has them all, and pip shall not look for others.
         run(log, PYTHON, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ROOT)
 
-    step("environment", "installing the packages of requirements.lock", fingerprint(lock), PYTHON, do)
+    step(
+        "environment", "installing the packages of requirements.lock", fingerprint(lock), PYTHON, do
+    )
 
 
 def assets() -> None:
     """The JavaScript that the built pages carry, so that they fetch nothing from elsewhere."""
     script = ROOT / "book_ext" / "fetch_assets.py"
     made = ROOT / ".cache" / "assets"
-    step("assets", "fetching the pages' JavaScript", fingerprint(script), made, lambda log: run(log, PYTHON, script))
+    step(
+        "assets",
+        "fetching the pages' JavaScript",
+        fingerprint(script),
+        made,
+        lambda log: run(log, PYTHON, script),
+    )
 
 
 def data() -> None:
     """MNIST in the data cache."""
     where = os.environ.get("VAELIB_DATA", "")
-    step("data", "fetching MNIST", fingerprint(where), PYTHON, lambda log: run(log, PYTHON, "-m", "vaelib.data"))
+    step(
+        "data",
+        "fetching MNIST",
+        fingerprint(where),
+        PYTHON,
+        lambda log: run(log, PYTHON, "-m", "vaelib.data"),
+    )
 
 
 def find_browser() -> str | None:
     """A Chromium that is there: named by VAE_BOOK_BROWSER, on PATH, or playwright's own."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
     found = [os.environ.get("VAE_BOOK_BROWSER"), *map(shutil.which, names)]
-    question = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
+    question = (
+        "from playwright.sync_api import sync_playwright as start\n"
+        "with start() as playwright: print(playwright.chromium.executable_path)"
+    )
     if not any(found):
-        answer = subprocess.run([PYTHON, "-c", question], capture_output=True, text=True, check=False)
+        answer = subprocess.run(
+            [PYTHON, "-c", question], capture_output=True, text=True, check=False
+        )
         found.append(answer.stdout.strip())
     return next((path for path in found if path and Path(path).is_file()), None)
 
 
 def browser() -> None:
-    """A browser for the tests of the built page: one that is there, playwright's, or the system's."""
+    """A browser for the tests: one that is there, playwright's, or the system's."""
 
     def do(log):
         try:
             run(log, PYTHON, "-m", "playwright", "install", "chromium-headless-shell")
-        except subprocess.CalledProcessError:  # a closed network has no browser downloads, but may have packages
+        except (
+            subprocess.CalledProcessError
+        ):  # a closed network has no browser downloads, but may have packages
             if os.getuid() == 0 and shutil.which("apt-get"):
                 run(log, "apt-get", "update", "-q")
-                run(log, "apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium", DEBIAN_FRONTEND="noninteractive")
+                run(
+                    log,
+                    "apt-get",
+                    "install",
+                    "-y",
+                    "-q",
+                    "--no-install-recommends",
+                    "chromium",
+                    DEBIAN_FRONTEND="noninteractive",
+                )
         if not find_browser():
-            raise RuntimeError("found no browser; install Chromium or Google Chrome, or name one in VAE_BOOK_BROWSER")
+            raise RuntimeError(
+                "found no browser; install Chromium or Chrome, or name one in VAE_BOOK_BROWSER"
+            )
 
     if not find_browser():
-        step("browser", "getting a browser for the tests", fingerprint("none"), ROOT / ".cache" / "nowhere", do)
+        step(
+            "browser",
+            "getting a browser for the tests",
+            fingerprint("none"),
+            ROOT / ".cache" / "nowhere",
+            do,
+        )
 
 
 def find_colab_python() -> Path:
@@ -149,14 +195,19 @@ def find_colab_python() -> Path:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     candidates = [f"python{wanted}", *sorted(pyenv.glob(f"{wanted}.*/bin/python"))]
     for candidate in candidates if shutil.disk_usage(ROOT).free > COLAB_GIB * 2**30 else []:
-        question = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != {COLAB_PYTHON}); "
+        question = (
+            f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != {COLAB_PYTHON}); "
+        )
         try:
             answer = subprocess.run([candidate, "-c", question], capture_output=True, check=False)
         except OSError:
             continue
         if answer.returncode == 0:
             return Path(shutil.which(candidate) or candidate)
-    print(f"  (the notebooks run on Python {sys.version_info[0]}.{sys.version_info[1]}: no {wanted} here, or too little room)")
+    print(
+        f"  (the notebooks run on Python {sys.version_info[0]}.{sys.version_info[1]}, not Colab's "
+        f"{wanted}: there is none here, or less than {COLAB_GIB} GiB for its torch)"
+    )
     return Path(sys.executable)
 
 

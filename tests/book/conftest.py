@@ -1,0 +1,193 @@
+"""The built book, served as GitHub Pages serves it, and a browser that looks at it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.sync_api import Browser, sync_playwright
+from project import ROOT
+from serve import Quiet
+from setup import find_browser
+
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text()) if (ROOT / "_toc.yml").is_file() else {}
+LAUNCH = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+LAUNCH += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+PREFIX = (
+    "/vae-book/"  # Pages serves a project below its name; a link that starts with / breaks there
+)
+
+
+def pages_of(node: dict) -> list[str]:
+    """All files that a node of _toc.yml names, as paths without ending."""
+    found = [node[key] for key in ("root", "file") if key in node]
+    children = [*node.get("chapters", []), *node.get("sections", []), *node.get("parts", [])]
+    return found + [page for child in children for page in pages_of(child)]
+
+
+PAGES = [re.sub(r"\.(ipynb|md)$", "", page) for page in pages_of(TOC)]
+
+
+@dataclass
+class Visit:
+    """What happened while one page was open in one way."""
+
+    errors: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    facts: dict = field(default_factory=dict)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """The output folder of a fresh build; or the one that VAELIB_BOOK names (…/_build)."""
+    if given := os.environ.get("VAELIB_BOOK"):
+        return Path(given)
+    out = tmp_path_factory.mktemp("book")
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "-n", "-W"]
+    command += ["--keep-going", "--all", "--path-output", str(out), str(ROOT)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if run.returncode:
+        pytest.fail(f"the book does not build:\n{run.stdout[-4000:]}\n{run.stderr[-4000:]}")
+    return out / "_build"
+
+
+@pytest.fixture(scope="session")
+def book(built) -> Path:
+    """The folder of the pages."""
+    return built / "html"
+
+
+@pytest.fixture(scope="session")
+def executed(built) -> dict[str, dict]:
+    """The notebooks as the build ran them: path without ending -> the notebook, with outputs."""
+    folder = built / "jupyter_execute"
+    return {
+        str(path.relative_to(folder).with_suffix("")): json.loads(path.read_text())
+        for path in sorted(folder.rglob("*.ipynb"))
+    }
+
+
+@pytest.fixture(scope="session")
+def address(book) -> str:
+    """Where the book is served, below a folder as on Pages."""
+
+    class BelowPrefix(Quiet):
+        def translate_path(self, path: str) -> str:
+            return super().translate_path(path.removeprefix(PREFIX[:-1]))
+
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(book))
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), BelowPrefix)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}{PREFIX}"
+    httpd.shutdown()
+    httpd.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Browser:
+    path = find_browser()
+    if path is None:
+        pytest.fail("found no browser; `make test` gets one, or name one in VAE_BOOK_BROWSER")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=LAUNCH)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def visit(browser, address):
+    """visit(page, dark=False, width=1280) -> Visit; a page is opened once for each way."""
+    seen: dict[tuple, Visit] = {}
+
+    def go(page: str, dark: bool = False, width: int = 1280) -> Visit:
+        key = (page, dark, width)
+        if key not in seen:
+            seen[key] = look(browser, address, f"{address}{page}.html", dark, width)
+        return seen[key]
+
+    return go
+
+
+READY = """async () => {
+  await window.MathJax?.startup?.promise;
+  const views = document.querySelectorAll(
+    'script[type="application/vnd.jupyter.widget-view+json"]').length;
+  const until = Date.now() + 15000;
+  const drawn = () => document.querySelectorAll('.widget-subarea .jupyter-widgets, ' +
+    '.cell_output .jupyter-widgets').length;
+  while (views && drawn() < views && Date.now() < until)
+    await new Promise((done) => setTimeout(done, 50));
+}"""
+
+FACTS = """() => {
+  const visible = (e) => e.getClientRects().length && getComputedStyle(e).visibility !== 'hidden';
+  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+  const ground = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = channels(getComputedStyle(e).backgroundColor);
+      if (c.length === 3 || c[3] > 0.9) return c;
+    }
+    return [255, 255, 255];
+  };
+  const light = (c) => c.slice(0, 3)
+    .map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const contrast = (e) => {
+    const [a, b] = [light(channels(getComputedStyle(e).color)), light(ground(e))];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  };
+  const article = document.querySelector('.bd-article') ?? document.body;
+  const texts = [...article.querySelectorAll('h1, h2, h3, p, li, td, th, summary, p a')];
+  const faint = texts.filter(visible).filter((e) => e.textContent.trim())
+    .map((e) => [contrast(e), e.textContent.trim().slice(0, 60)]).filter(([c]) => c < 4.5);
+  const images = [...article.querySelectorAll('img')];
+  return {
+    theme: document.documentElement.dataset.theme,
+    text: article.innerText,
+    sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    faint: faint.slice(0, 5),
+    brokenImages: images.filter((i) => !i.complete || !i.naturalWidth).map((i) => i.src),
+    mathErrors: [...document.querySelectorAll('mjx-merror, [data-mjx-error]')]
+      .map((e) => e.getAttribute('data-mjx-error') ?? e.textContent),
+    formulas: document.querySelectorAll('mjx-container').length,
+    views: document.querySelectorAll(
+      'script[type="application/vnd.jupyter.widget-view+json"]').length,
+    widgets: document.querySelectorAll('.cell_output .jupyter-widgets').length,
+    scripts: [...document.scripts].map((s) => s.src).filter(Boolean),
+  };
+}"""
+
+
+def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Visit:
+    """Open a page, let it finish, and note what it did."""
+    visit = Visit()
+    context = browser.new_context(
+        color_scheme="dark" if dark else "light", viewport={"width": width, "height": 900}
+    )
+    page = context.new_page()
+    origin = address.removesuffix(PREFIX)
+
+    def on_request(request) -> None:
+        if not request.url.startswith((origin, "data:", "blob:")):
+            visit.outside.append(request.url)
+
+    page.on("request", on_request)
+    page.on("requestfailed", lambda r: visit.failed.append(f"{r.url}: {r.failure}"))
+    page.on("response", lambda r: visit.failed.append(r.url) if r.status >= 400 else None)
+    page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.goto(url, wait_until="networkidle")
+    page.evaluate(READY)
+    visit.facts = page.evaluate(FACTS)
+    context.close()
+    return visit

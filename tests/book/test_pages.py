@@ -1,0 +1,143 @@
+"""The built book in a browser: every page, light and dark, wide and narrow, with no network."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+from .conftest import PAGES
+
+pytestmark = pytest.mark.book
+
+WAYS = [(False, 1280), (True, 1280), (False, 390), (True, 390)]
+EVERY_PAGE = pytest.mark.parametrize("page", [*PAGES, "search", "genindex"])
+EVERY_CHAPTER = pytest.mark.parametrize("page", PAGES)
+EVERY_WAY = pytest.mark.parametrize(
+    ("dark", "width"), WAYS, ids=[f"{'dark' if d else 'light'}-{w}" for d, w in WAYS]
+)
+# Text that a page shows only when something was not rendered.
+RAW = r"```|:::|\{(ref|doc|cite\w*|numref|eq|term|math)\}`|\$\$|<details|\\begin\{"
+PROGRESS_BAR = re.compile(r"^.*\|.*\[.*(it|step|B|s|\?)(/s|/it)?.*\]\s*$|^\s*$")
+
+
+@EVERY_PAGE
+@EVERY_WAY
+def test_page_asks_nothing_of_any_other_server(visit, page, dark, width):
+    assert visit(page, dark, width).outside == []
+
+
+@EVERY_PAGE
+@EVERY_WAY
+def test_page_opens_without_errors(visit, page, dark, width):
+    seen = visit(page, dark, width)
+    assert (seen.errors, seen.failed) == ([], [])
+    assert seen.facts["theme"] == ("dark" if dark else "light")
+
+
+@EVERY_CHAPTER
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_page_fits_a_phone(visit, page, dark):
+    assert visit(page, dark, 390).facts["sideways"] <= 0
+
+
+@EVERY_CHAPTER
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_text_stands_out_from_its_ground(visit, page, dark):
+    assert visit(page, dark, 1280).facts["faint"] == []
+
+
+@EVERY_CHAPTER
+def test_everything_on_the_page_is_rendered(visit, page):
+    facts = visit(page).facts
+    assert facts["mathErrors"] == []
+    assert facts["brokenImages"] == []
+    assert facts["widgets"] >= facts["views"]
+    prose = re.sub(r"(?m)^ {4}.*$", "", facts["text"])
+    assert re.findall(RAW, prose) == []
+
+
+@EVERY_CHAPTER
+def test_scripts_are_loaded_only_where_they_are_needed(visit, page):
+    facts = visit(page).facts
+    loaded = " ".join(facts["scripts"])
+    assert ("tex-chtml.js" in loaded) == (facts["formulas"] > 0)
+    assert ("embed-amd.js" in loaded) == (facts["views"] > 0)
+    assert "thebe" not in loaded
+
+
+@EVERY_CHAPTER
+def test_every_picture_has_an_alt_text(book, page):
+    soup = BeautifulSoup((book / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
+    pictures = soup.select("article img, .bd-article img")
+    # Where an author gives none, Sphinx writes the file's name.
+    without = [i["src"] for i in pictures if not i.get("alt") or "_images" in i["alt"]]
+    assert not without, f'give the cell alt="…" in the draft, or mystnb.image.alt: {without}'
+
+
+@EVERY_PAGE
+def test_links_inside_the_book_lead_somewhere(book, page):
+    path = book / f"{page}.html"
+    dead = []
+    for link in BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("a[href]"):
+        url = urlsplit(link["href"])
+        if url.scheme or url.netloc or (not url.path and not url.fragment):
+            continue
+        target = (path.parent / unquote(url.path)).resolve() if url.path else path
+        target = target / "index.html" if target.is_dir() else target
+        if not target.is_file() or (url.fragment and not has_anchor(target, url.fragment)):
+            dead.append(link["href"])
+    assert dead == []
+
+
+def has_anchor(path: Path, fragment: str) -> bool:
+    if path.suffix != ".html":
+        return True
+    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    return soup.find(id=unquote(fragment)) is not None
+
+
+def test_the_front_door_leads_to_the_first_chapter(book):
+    assert f"{PAGES[0]}.html" in (book / "index.html").read_text()
+
+
+def test_no_chapter_wrote_a_warning(executed):
+    """The pages leave stderr out, for the progress bars' sake; anything else there is a defect."""
+    found = []
+    for name, notebook in executed.items():
+        for i, cell in enumerate(notebook["cells"]):
+            for output in cell.get("outputs", []):
+                if output.get("name") == "stderr":
+                    lines = re.split(r"[\r\n]", "".join(output["text"]))
+                    found += [(name, i, line) for line in lines if not PROGRESS_BAR.match(line)]
+    assert found == []
+
+
+def test_every_chapter_of_the_contents_was_executed(executed, book):
+    notebooks = [page for page in PAGES if (book / "_sources" / f"{page}.ipynb").is_file()]
+    assert set(notebooks) <= set(executed)
+    unrun = [
+        (name, i)
+        for name in notebooks
+        for i, cell in enumerate(executed[name]["cells"])
+        if cell["cell_type"] == "code" and cell["execution_count"] is None
+    ]
+    assert unrun == []
+
+
+def test_the_weights_lie_where_the_pages_look(book):
+    for path in (book / "_static" / "weights").glob("*.safetensors"):
+        assert path.with_suffix(".js").is_file()
+
+
+def test_no_page_names_a_foreign_script_or_style(book):
+    """What the browser's test cannot see: a script that would be fetched only on a click."""
+    foreign = []
+    for path in book.rglob("*.html"):
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for tag in soup.select("script[src], link[rel=stylesheet], img[src], iframe[src]"):
+            url = tag.get("src") or tag.get("href")
+            if urlsplit(url).netloc:
+                foreign.append((path.name, url))
+    assert foreign == []
