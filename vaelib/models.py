@@ -8,7 +8,7 @@ Shapes: N images, C channels, H x W pixels, K latents, D = C * H * W.
 """
 
 import contextlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import prod
 from typing import NamedTuple
 
@@ -117,22 +117,25 @@ def mlp_decoder(latent_dim: int, hidden: tuple[int, ...], image_shape: tuple[int
     return nn.Sequential(*_dense(sizes), nn.Unflatten(1, image_shape))
 
 
-def conv_encoder(image_shape: tuple[int, int, int], channels: tuple[int, ...], outputs: int):
-    """Strided 4 x 4 convolutions, each halving H and W, then one linear layer to (N, outputs)."""
-    depth, (side_h, side_w) = len(channels), _start(image_shape, len(channels))
+def conv_encoder(
+    image_shape: tuple[int, int, int], channels: tuple[int, ...], outputs: int,
+    dense: tuple[int, ...] = (),
+):  # fmt: skip
+    """Strided 4 x 4 convolutions, each halving H and W, then linear layers to (N, outputs)."""
     layers = []
     for before, after in zip((image_shape[0], *channels), channels):
         layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.SiLU()]
-    return nn.Sequential(
-        *layers, nn.Flatten(), nn.Linear(channels[depth - 1] * side_h * side_w, outputs)
-    )
+    start = (channels[-1], *_start(image_shape, len(channels)))
+    return nn.Sequential(*layers, nn.Flatten(), *_dense((prod(start), *dense, outputs)))
 
 
-def conv_decoder(latent_dim: int, channels: tuple[int, ...], image_shape: tuple[int, int, int]):
-    """One linear layer, then strided 4 x 4 transposed convolutions, each doubling H and W."""
-    side_h, side_w = _start(image_shape, len(channels))
-    start = (channels[0], side_h, side_w)
-    layers = [nn.Linear(latent_dim, prod(start)), nn.SiLU(), nn.Unflatten(1, start)]
+def conv_decoder(
+    latent_dim: int, channels: tuple[int, ...], image_shape: tuple[int, int, int],
+    dense: tuple[int, ...] = (),
+):  # fmt: skip
+    """Linear layers, then strided 4 x 4 transposed convolutions, each doubling H and W."""
+    start = (channels[0], *_start(image_shape, len(channels)))
+    layers = [*_dense((latent_dim, *dense, prod(start))), nn.SiLU(), nn.Unflatten(1, start)]
     for before, after in zip(channels, (*channels[1:], image_shape[0])):
         layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.SiLU()]
     return nn.Sequential(*layers[:-1])
@@ -175,7 +178,9 @@ class Architecture:
     """Everything needed to rebuild a model: what a weights file stores beside its numbers.
 
     kind: "ae" or "vae". encoder, decoder: "mlp" or "conv". encoder_hidden, decoder_hidden: widths
-    of the hidden layers ("mlp") or channels ("conv"). noise: see :class:`Autoencoder`.
+    of the hidden layers ("mlp") or channels ("conv"). encoder_dense, decoder_dense: widths of the
+    linear layers between the convolutions and the code ("conv" alone). noise: see
+    :class:`Autoencoder`.
     """
 
     kind: str = "vae"
@@ -184,17 +189,23 @@ class Architecture:
     decoder: str = "mlp"
     encoder_hidden: tuple[int, ...] = (512, 256)
     decoder_hidden: tuple[int, ...] = (128, 160)
+    encoder_dense: tuple[int, ...] = ()
+    decoder_dense: tuple[int, ...] = ()
     image_shape: tuple[int, int, int] = (1, 28, 28)
     noise: float = 0.0
 
     def __post_init__(self):
-        for name in ("encoder_hidden", "decoder_hidden", "image_shape"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON gives lists
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), list):  # JSON gives lists
+                object.__setattr__(self, field.name, tuple(value))
         if self.kind not in ("ae", "vae"):
             raise ValueError(f"kind is 'ae' or 'vae', got {self.kind!r}")
         for body in (self.encoder, self.decoder):
             if body not in BODIES:
                 raise ValueError(f"a body is one of {sorted(BODIES)}, got {body!r}")
+        for side in ("encoder", "decoder"):
+            if getattr(self, f"{side}_dense") and getattr(self, side) == "mlp":
+                raise ValueError(f"{side}_dense is for a conv {side}; use {side}_hidden")
         if self.kind == "vae" and self.noise:
             raise ValueError("noise is for kind='ae': a VAE learns its own, see log_var")
 
@@ -204,13 +215,16 @@ class Architecture:
         with seeded(seed):
             # The decoder first: the encoder of a VAE draws more numbers than that of an AE, and
             # the two decoders of one seed are to start out the same.
-            decoder = BODIES[self.decoder][1](
-                self.latent_dim, self.decoder_hidden, self.image_shape
-            )
-            encoder = BODIES[self.encoder][0](self.image_shape, self.encoder_hidden, outputs)
+            decoder = self._body("decoder", self.latent_dim, self.decoder_hidden, self.image_shape)
+            encoder = self._body("encoder", self.image_shape, self.encoder_hidden, outputs)
         if self.kind == "vae":
             return VAE(encoder, decoder)
         return Autoencoder(encoder, decoder, self.noise)
+
+    def _body(self, side: str, *shapes):
+        make = BODIES[getattr(self, side)][side == "decoder"]
+        dense = getattr(self, f"{side}_dense")
+        return make(*shapes, dense=dense) if dense else make(*shapes)
 
     def asdict(self) -> dict:
         return asdict(self)
