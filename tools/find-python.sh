@@ -1,7 +1,8 @@
 #!/bin/sh
 # Print a Python that the lock supports. 3.11 comes first because the lock was made on it; the
 # version managers' folders are looked through because their `python3.12` on PATH may be a stub.
-for name in python3.11 python3.12 python3.13 python3 \
+# VAE_BOOK_PYTHON names one to be taken instead.
+for name in ${VAE_BOOK_PYTHON:-} python3.11 python3.12 python3.13 python3 \
     "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[123].*/bin/python; do
     if "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
         exec "$name" -c 'import sys; print(sys.executable)'

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from playwright.sync_api import Browser, sync_playwright
+
 from project import ROOT
 from serve import Quiet
 from setup import find_browser
