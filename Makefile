@@ -6,8 +6,6 @@ PY := .venv/bin/python
 setup = @python=$$(sh tools/find-python.sh) && "$$python" tools/setup.py
 BOOK := _build/html
 PORT ?= 8000
-# Two cores are what the budgets are for; a kernel's own threads would only get in each other's way.
-export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 help:  ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'

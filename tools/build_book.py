@@ -1,0 +1,65 @@
+"""Build the book into _build/html, executing every chapter: python tools/build_book.py [OUT]
+
+Runs Jupyter Book with every warning an error and says in a line each what a reader of the screen
+wants to know: which chapter is being executed, how long it took, what is wrong. All the rest is in
+OUT/_build/book.log.
+"""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from project import ROOT
+
+# -n: a reference that leads nowhere is a warning; -W: a warning fails the build; --all: Sphinx
+# would skip a chapter whose text is as before, though vaelib is not.
+OPTIONS = ["-n", "-W", "--keep-going", "--all"]
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+STARTED = re.compile(r"([^/]+)\.ipynb: Executing notebook")
+FINISHED = re.compile(r"([^/]+)\.ipynb: Executed notebook in ([\d.]+) seconds")
+TROUBLE = re.compile(r"WARNING: |ERROR: |CRITICAL: |Error\b|Traceback|Exception")
+REPORT = re.compile(r"traceback saved in: (\S+)")
+NOISE = re.compile(r"Kernel is running over TCP")
+
+
+def build(out: Path) -> int:
+    """Run Jupyter Book and return its exit status."""
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", *OPTIONS]
+    command += ["--path-output", str(out), str(ROOT)]
+    (out / "_build").mkdir(parents=True, exist_ok=True)
+    with (
+        (out / "_build" / "book.log").open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        for raw in process.stdout:
+            line = COLOURS.sub("", raw).rstrip()
+            log.write(line + "\n")
+            if started := STARTED.search(line):
+                print(f"  executing {started[1]} …", flush=True)
+            elif finished := FINISHED.search(line):
+                print(f"  executed {finished[1]}: {float(finished[2]):.0f} s", flush=True)
+            elif TROUBLE.search(line) and not NOISE.search(line):
+                print(line, flush=True)
+                if report := REPORT.search(line):
+                    print(
+                        "\n".join(COLOURS.sub("", Path(report[1]).read_text()).splitlines()[-20:])
+                    )
+    return process.returncode
+
+
+def main() -> None:
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
+    start = time.monotonic()
+    print("Building the book", flush=True)
+    if status := build(out):
+        sys.exit(f"\nThe book did not build (exit {status}); the whole log: {out}/_build/book.log")
+    index = (out / "_build" / "html" / "index.html").resolve()
+    print(f"Built in {time.monotonic() - start:.0f} s. Open {index.as_uri()} or run `make serve`.")
+
+
+if __name__ == "__main__":
+    main()
