@@ -191,12 +191,24 @@ def test_kinds_build_what_they_name():
         ({"encoder": "transformer"}, r"one of \['conv', 'mlp'\], got 'transformer'"),
         ({"decoder": "transformer"}, r"one of \['conv', 'mlp'\], got 'transformer'"),
         ({"noise": 0.1}, "noise is for kind='ae'"),
+        ({"encoder_dense": (8,)}, "encoder_dense is for a conv encoder; use encoder_hidden"),
+        ({"decoder_dense": (8,)}, "decoder_dense is for a conv decoder; use decoder_hidden"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_an_architecture_nobody_can_build_is_refused_at_once(changes, said):
     with pytest.raises(ValueError, match=said):
         Architecture(**changes)
+
+
+def test_linear_layers_between_convolutions_and_code_have_the_widths_asked_for():
+    model = architecture(body="conv", encoder_dense=(9, 7), decoder_dense=(5,)).build()
+    widths = {
+        side: [layer.out_features for layer in getattr(model, side) if isinstance(layer, nn.Linear)]
+        for side in ("encoder", "decoder")
+    }
+    assert widths == {"encoder": [9, 7, 4], "decoder": [5, 6 * 2 * 2]}
+    assert model(torch.rand(3, *SHAPE)).logits.shape == (3, *SHAPE)
 
 
 @pytest.mark.parametrize("part", ["encoder_hidden", "decoder_hidden"])

@@ -15,6 +15,7 @@ import struct
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -31,7 +32,8 @@ class WeightsError(RuntimeError):
 
 def available() -> list[str]:
     """The names that :func:`load` knows."""
-    return sorted({path.name.split(".")[0] for path in FOLDER.glob("*.safetensors")})
+    files = [path.name.split(".") for path in FOLDER.glob("*.safetensors")]
+    return sorted({name for name, *part, _ in files if part != ["codes"]})
 
 
 def load(name: str) -> nn.Module:
@@ -42,15 +44,20 @@ def load(name: str) -> nn.Module:
     """
     paths = _paths(name)
     details = recipe(name)
-    if "architecture" in details:
-        model = Architecture(**details["architecture"]).build()
-        parts = {"encoder": model.encoder, "decoder": model.decoder}
-    else:
-        model = Judge()
-        parts = {"model": model}
+    try:
+        pair = len(paths) == 2
+        model = Architecture(**details["architecture"]).build() if pair else Judge()
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(_damaged(paths[0], f"its recipe builds no model ({error})")) from error
+    parts = {"encoder": model.encoder, "decoder": model.decoder} if pair else {"model": model}
     for path in paths:
         part = parts[_part(path)]
-        _, tensors = read(path)
+        metadata, tensors = read(path)
+        if metadata.get("recipe") != details:  # a run was stopped between the two renames
+            raise WeightsError(
+                f"{paths[0].name} and {path.name} come from two runs: "
+                f"run `make weights ONLY={name}`"
+            )
         try:
             part.load_state_dict({key: value.float() for key, value in tensors.items()})
         except RuntimeError as error:
@@ -60,7 +67,11 @@ def load(name: str) -> nn.Module:
 
 def recipe(name: str) -> dict:
     """How ``name`` was made: architecture, data, config, seed, and its held-out ``figures``."""
-    return read(_paths(name)[0])[0]["recipe"]
+    path = _paths(name)[0]
+    metadata, _ = read(path)
+    if "recipe" not in metadata:
+        raise WeightsError(_damaged(path, "it has no recipe"))
+    return metadata["recipe"]
 
 
 def save_model(name: str, model: nn.Module, recipe: dict, folder: Path = FOLDER) -> list[Path]:
@@ -71,19 +82,25 @@ def save_model(name: str, model: nn.Module, recipe: dict, folder: Path = FOLDER)
     parts = {"model": model}
     if hasattr(model, "decoder"):
         parts = {"encoder": model.encoder, "decoder": model.decoder}
-    paths = []
+    asides = {}
     for part, module in parts.items():
         suffix = "" if part == "model" else f".{part}"
         path = folder / f"{name}{suffix}.safetensors"
         tensors = {key: value.half().contiguous() for key, value in module.state_dict().items()}
         metadata = {"format": FORMAT, "recipe": recipe, "layers": layers(module)}
         metadata["sha256"] = hashlib.sha256(_payload(save(tensors))).hexdigest()
-        aside = path.with_suffix(f".{os.getpid()}.tmp")
         # safetensors allows only strings in the metadata, so each value is JSON.
-        aside.write_bytes(save(tensors, {key: json.dumps(value) for key, value in metadata.items()}))
-        os.replace(aside, path)
-        paths.append(path)
-    return paths
+        content = save(tensors, {key: json.dumps(value) for key, value in metadata.items()})
+        asides[path] = path.with_suffix(f".{os.getpid()}.tmp"), content
+    try:
+        for aside, content in asides.values():
+            aside.write_bytes(content)
+        for path, (aside, _) in asides.items():
+            os.replace(aside, path)
+    finally:
+        for aside, _ in asides.values():
+            aside.unlink(missing_ok=True)
+    return list(asides)
 
 
 def half(model: nn.Module) -> nn.Module:
@@ -139,7 +156,12 @@ def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
     found = hashlib.sha256(payload).hexdigest()
     if found != expected:
         raise WeightsError(_damaged(path, f"its numbers have sha256 {found}, expected {expected}"))
-    return metadata, load_tensors(content)
+    try:
+        return metadata, load_tensors(content)
+    except SafetensorError as error:
+        raise WeightsError(
+            _damaged(path, f"its header does not fit its numbers ({error})")
+        ) from error
 
 
 def _payload(content: bytes) -> bytes:
@@ -153,17 +175,17 @@ def _part(path: Path) -> str:
 
 
 def _paths(name: str) -> list[Path]:
-    paths = sorted(FOLDER.glob(f"{name}.safetensors")) + sorted(
-        FOLDER.glob(f"{name}.[de][en]coder.safetensors")
-    )
+    known = available()
     pair = [f"{name}.decoder.safetensors", f"{name}.encoder.safetensors"]
-    found = [path.name for path in paths]
+    files = [f"{name}.safetensors", *pair] if name in known else []
+    found = [file for file in files if (FOLDER / file).is_file()]
     if found in (pair, [f"{name}.safetensors"]):
-        return paths
+        return [FOLDER / file for file in found]
     if found:
         missing = next(file for file in pair if file not in found)
-        raise WeightsError(f"{missing} is missing beside {found[0]}: run `make weights ONLY={name}`")
-    known = available()
+        raise WeightsError(
+            f"{missing} is missing beside {found[0]}: run `make weights ONLY={name}`"
+        )
     near = difflib.get_close_matches(name, known, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise WeightsError(f"no weights are called {name!r}.{hint} There are: {', '.join(known)}")

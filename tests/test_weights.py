@@ -1,0 +1,381 @@
+"""Weights files: what is written is what is read, and what is damaged is never taken for good."""
+
+import errno
+import json
+import os
+import struct
+
+import pytest
+import torch
+import train_weights
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from support import SHAPE, TINY, TINY_AE, generator
+from torch import nn
+
+from vaelib import data, metrics, weights
+from vaelib.models import Architecture, Judge, seeded
+from vaelib.training import evaluate
+from vaelib.weights import WeightsError
+
+CONV = Architecture(
+    encoder="conv", decoder="conv", encoder_hidden=(4, 6), decoder_hidden=(6, 4), image_shape=SHAPE
+)
+ARCHITECTURES = {"vae": TINY, "ae": TINY_AE, "conv": CONV}
+
+
+def recipe_of(architecture):
+    made = {"architecture": architecture.asdict(), "figures": {"loss": 1.5}, "note": "σ, an accent"}
+    return json.loads(json.dumps(made))
+
+
+def same(left: nn.Module, right: nn.Module) -> bool:
+    pairs = zip(left.parameters(), right.parameters(), strict=True)
+    return all(a.equal(b) for a, b in pairs)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The package's weights lie here, and there is one model: "tiny-vae"."""
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    weights.save_model("tiny-vae", TINY.build(seed=1), recipe_of(TINY), tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def decoder(folder):
+    return folder / "tiny-vae.decoder.safetensors"
+
+
+def rewrite(path, change):
+    """Change the header's metadata of a file and leave its numbers alone."""
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    change(header["__metadata__"])
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + content[8 + length :])
+
+
+# --- There and back -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_a_model_survives_saving_and_loading(folder, architecture):
+    model = weights.half(architecture.build(seed=2))
+    paths = weights.save_model("other", model, recipe_of(architecture), folder)
+    assert [path.name for path in paths] == [
+        "other.encoder.safetensors",
+        "other.decoder.safetensors",
+    ]
+    loaded = weights.load("other")
+    assert type(loaded) is type(model)
+    assert same(loaded, model)
+    x = torch.rand(3, *SHAPE, generator=generator())
+    assert loaded(x, generator()).logits.equal(model(x, generator()).logits)
+    assert weights.recipe("other") == recipe_of(architecture)
+
+
+def test_a_judge_is_one_file(folder):
+    with seeded(0):
+        judge = weights.half(Judge())
+    (path,) = weights.save_model("judge", judge, {"figures": {"accuracy": 0.5}}, folder)
+    assert path.name == "judge.safetensors"
+    assert same(weights.load("judge"), judge)
+
+
+def test_a_loaded_model_is_ready_to_use(folder):
+    model = weights.load("tiny-vae")
+    assert not model.training
+    assert all(p.dtype == torch.float32 and not p.requires_grad for p in model.parameters())
+
+
+def test_the_noise_of_an_autoencoder_is_kept(folder):
+    noisy = Architecture(**{**TINY_AE.asdict(), "noise": 0.25})
+    weights.save_model("noisy", noisy.build(), recipe_of(noisy), folder)
+    assert weights.load("noisy").noise == 0.25
+
+
+def test_loading_leaves_the_global_random_state_alone(folder):
+    before = torch.get_rng_state()
+    weights.load("tiny-vae")
+    assert torch.get_rng_state().equal(before)
+
+
+def test_numbers_are_stored_in_half_precision(decoder):
+    metadata, tensors = weights.read(decoder)
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+    count = sum(p.numel() for p in TINY.build().decoder.parameters())
+    assert sum(tensor.numel() for tensor in tensors.values()) == count
+    (length,) = struct.unpack("<Q", decoder.read_bytes()[:8])
+    assert decoder.stat().st_size == 8 + length + 2 * count
+    assert metadata["format"] == weights.FORMAT
+
+
+def test_half_rounds_a_model_to_what_its_file_will_hold(folder):
+    model = TINY.build(seed=3)
+    exact = [p.clone() for p in model.parameters()]
+    assert weights.half(model) is model
+    assert not all(a.equal(b) for a, b in zip(exact, model.parameters(), strict=True))
+    for before, after in zip(exact, model.parameters(), strict=True):
+        torch.testing.assert_close(before, after, rtol=2**-11, atol=1e-7)
+        assert after.half().float().equal(after)
+
+
+def test_the_files_are_plain_safetensors(decoder):
+    with safe_open(decoder, framework="pt") as file:
+        assert json.loads(file.metadata()["recipe"]) == recipe_of(TINY)
+        assert set(file.keys()) == set(TINY.build().decoder.state_dict())
+
+
+def test_saving_again_replaces_both_halves(folder):
+    again = weights.half(TINY.build(seed=9))
+    weights.save_model("tiny-vae", again, {**recipe_of(TINY), "again": True}, folder)
+    assert same(weights.load("tiny-vae"), again)
+    assert weights.recipe("tiny-vae")["again"]
+    assert len(list(folder.iterdir())) == 2
+
+
+# --- Layers, for the browser ----------------------------------------------------------------
+
+
+def run_layers(steps, tensors, x):
+    """Run a list of layers knowing nothing but the file, as the browser does."""
+    for step in steps:
+        prefix = f"{step['name']}." if step.get("name") else ""
+        both = (tensors.get(f"{prefix}weight"), tensors.get(f"{prefix}bias"))
+        match step["op"]:
+            case "linear":
+                x = nn.functional.linear(x, *both)
+            case "conv":
+                x = nn.functional.conv2d(x, *both, stride=step["stride"], padding=step["padding"])
+            case "conv_transpose":
+                x = nn.functional.conv_transpose2d(
+                    x, *both, stride=step["stride"], padding=step["padding"]
+                )
+            case "silu" | "relu" as op:
+                x = getattr(nn.functional, op)(x)
+            case "flatten":
+                x = x.flatten(1)
+            case "unflatten":
+                x = x.unflatten(1, step["shape"])
+    return x
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+def test_the_layers_in_a_file_are_enough_to_run_it(folder, architecture, half):
+    model = weights.half(architecture.build(seed=2))
+    weights.save_model("other", model, recipe_of(architecture), folder)
+    metadata, tensors = weights.read(folder / f"other.{half}.safetensors")
+    x = torch.rand(3, *(SHAPE if half == "encoder" else (2,)), generator=generator())
+    found = run_layers(metadata["layers"], {k: v.float() for k, v in tensors.items()}, x)
+    torch.testing.assert_close(found, getattr(model, half)(x).detach())
+
+
+def test_the_layers_of_a_judge_are_enough_to_run_it():
+    with seeded(0):
+        judge = Judge()
+    x = torch.rand(3, 1, 28, 28, generator=generator())
+    found = run_layers(weights.layers(judge), judge.state_dict(), x)
+    torch.testing.assert_close(found, judge(x))
+
+
+def test_a_layer_the_browser_does_not_know_is_refused(folder):
+    model = TINY.build()
+    model.decoder.append(nn.Tanh())
+    with pytest.raises(TypeError, match="no browser layer for Tanh"):
+        weights.save_model("other", model, recipe_of(TINY), folder)
+    assert weights.available() == ["tiny-vae"]
+
+
+# --- Damage ---------------------------------------------------------------------------------
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(at=st.integers(0, 10**6), bit=st.integers(0, 7))
+def test_a_flipped_bit_never_gives_other_numbers(folder, decoder, at, bit):
+    good = decoder.read_bytes()
+    content = bytearray(good)
+    content[at % len(good)] ^= 1 << bit
+    decoder.write_bytes(content)
+    try:
+        assert same(weights.load("tiny-vae"), weights.half(TINY.build(seed=1)))
+    except WeightsError:
+        pass
+    finally:
+        decoder.write_bytes(good)
+
+
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+def test_a_flipped_bit_among_the_numbers_is_found_by_the_checksum(folder, half):
+    path = folder / f"tiny-vae.{half}.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-10] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"its numbers have sha256 .*, expected ") as error:
+        weights.load("tiny-vae")
+    assert path.name in str(error.value)
+    assert "make weights ONLY=tiny-vae" in str(error.value)
+
+
+@pytest.mark.parametrize("share", [0, 0.0001, 0.01, 0.5, 0.999])
+def test_a_truncated_file_is_refused(folder, decoder, share):
+    content = decoder.read_bytes()
+    decoder.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(WeightsError, match=rf"{decoder.name} is damaged: its (header|numbers)"):
+        weights.load("tiny-vae")
+
+
+def test_a_file_that_is_something_else_is_refused(folder, decoder):
+    decoder.write_bytes(b"<!DOCTYPE html><html>404 Not Found</html>")
+    with pytest.raises(WeightsError, match="its header cannot be read"):
+        weights.load("tiny-vae")
+
+
+def test_another_format_is_refused_with_both_versions(folder, decoder):
+    rewrite(decoder, lambda metadata: metadata.update(format=json.dumps(weights.FORMAT + 1)))
+    with pytest.raises(WeightsError, match="has format 2, this vaelib reads format 1"):
+        weights.load("tiny-vae")
+
+
+def change_architecture(path, **changes):
+    def change(metadata):
+        recipe = json.loads(metadata["recipe"])
+        recipe["architecture"].update(changes)
+        metadata["recipe"] = json.dumps(recipe)
+
+    rewrite(path, change)
+
+
+def test_numbers_that_do_not_fit_the_architecture_are_refused(folder):
+    for path in folder.iterdir():
+        change_architecture(path, latent_dim=3)
+    with pytest.raises(WeightsError, match="does not fit its own recipe"):
+        weights.load("tiny-vae")
+
+
+@pytest.mark.parametrize("changes", [{"kind": "gan"}, {"depth": 3}], ids=["kind", "field"])
+def test_an_architecture_of_another_package_is_refused(folder, changes):
+    for path in folder.iterdir():
+        change_architecture(path, **changes)
+    with pytest.raises(WeightsError, match="its recipe builds no model"):
+        weights.load("tiny-vae")
+
+
+# --- Names ----------------------------------------------------------------------------------
+
+
+def test_the_names_are_those_of_the_files(folder):
+    with seeded(0):
+        weights.save_model("judge", Judge(), {}, folder)
+    (folder / "tiny-vae.codes.safetensors").write_bytes(b"codes")
+    (folder / "lonely.codes.safetensors").write_bytes(b"codes")
+    assert weights.available() == ["judge", "tiny-vae"]
+
+
+@pytest.mark.parametrize("wrong", ["tiny-vea", "tinyvae", "tiny-vae.decoder", "tiny-vae.encoder"])
+def test_an_unknown_name_suggests_the_nearest(folder, wrong):
+    with pytest.raises(WeightsError, match="Did you mean 'tiny-vae'") as error:
+        weights.load(wrong)
+    assert f"no weights are called {wrong!r}" in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", ["", "*", "?", "../tiny-vae", "zzz"])
+def test_a_name_like_no_other_lists_what_there_is(folder, wrong):
+    with pytest.raises(WeightsError, match="There are: tiny-vae"):
+        weights.load(wrong)
+
+
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+def test_a_missing_half_is_named(folder, half):
+    (folder / f"tiny-vae.{half}.safetensors").unlink()
+    with pytest.raises(WeightsError, match=rf"tiny-vae\.{half}\.safetensors is missing") as error:
+        weights.load("tiny-vae")
+    assert "make weights ONLY=tiny-vae" in str(error.value)
+
+
+def test_halves_of_two_runs_are_not_put_together(folder, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    recipe = {**recipe_of(TINY), "figures": {"loss": 2.5}}
+    weights.save_model("tiny-vae", TINY.build(seed=2), recipe, other)
+    name = "tiny-vae.encoder.safetensors"
+    (folder / name).write_bytes((other / name).read_bytes())
+    with pytest.raises(WeightsError, match="come from two runs"):
+        weights.load("tiny-vae")
+
+
+# --- Interrupted saving ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tiny-vae", "new"])
+@pytest.mark.parametrize("trouble", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+def test_an_interrupted_save_leaves_what_was_there(folder, monkeypatch, trouble, name):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write = type(folder).write_bytes
+
+    def fail(path, content):
+        if ".decoder." in path.name:  # the second of the two
+            write(path, content[: len(content) // 2])
+            raise trouble
+        return write(path, content)
+
+    monkeypatch.setattr(type(folder), "write_bytes", fail)
+    with pytest.raises(type(trouble)):
+        weights.save_model(name, TINY.build(seed=5), {**recipe_of(TINY), "new": 1}, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_two_processes_do_not_write_to_one_file_aside(folder, monkeypatch):
+    aside = []
+    monkeypatch.setattr(weights.os, "replace", lambda source, target: aside.append(source))
+    for process in (1, 2):
+        monkeypatch.setattr(os, "getpid", lambda process=process: process)
+        weights.save_model("tiny-vae", TINY.build(), recipe_of(TINY), folder)
+    assert len(set(aside)) == 4
+
+
+# --- The files that are shipped -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def test_images():
+    return data.mnist().test
+
+
+each_shipped = pytest.mark.parametrize("name", weights.available())
+
+
+@each_shipped
+def test_a_shipped_file_has_the_figures_of_its_recipe(name, test_images):
+    model, recipe = weights.load(name), weights.recipe(name)
+    if isinstance(model, Judge):
+        found = {"accuracy": metrics.accuracy(model, test_images)}
+    else:
+        found = evaluate(model, test_images, beta=recipe["config"]["beta"], seed=0)._asdict()
+    # The samples of z are the same, so what is left is how another machine rounds its sums.
+    assert found == pytest.approx(recipe["figures"], rel=1e-4, abs=1e-3)
+
+
+@each_shipped
+def test_a_shipped_file_says_how_it_was_made(name):
+    recipe = weights.recipe(name)
+    assert recipe["md5"] == data.MNIST_MD5
+    assert recipe["hash"] == train_weights.recipe_hash(train_weights.targets()[name])
+
+
+def test_every_target_of_make_weights_is_shipped():
+    assert weights.available() == sorted(train_weights.targets())
+
+
+@pytest.mark.parametrize(("name", "required"), [("vae-mnist-2d", 139.5), ("vae-mnist-20d", 96.5)])
+def test_the_shipped_vaes_are_as_good_as_the_design_asks(name, required):
+    assert weights.recipe(name)["figures"]["loss"] <= required
+
+
+@each_shipped
+def test_a_shipped_decoder_is_small_enough_for_a_page(name):
+    path = weights.FOLDER / f"{name}.decoder.safetensors"
+    assert not path.exists() or path.stat().st_size <= 300_000
