@@ -16,10 +16,13 @@
   };
 
   // The front end was written for MathJax 2 and queues slider labels in its Hub; hand those that
-  // hold a formula to the MathJax 3 of this page, if it has one.
+  // hold a formula to the MathJax 3 of this page, if it has one. The class is the page's mark for
+  // what MathJax may touch.
   const hub = {
     Queue([, , element] = []) {
-      if (element && /[$\\]/.test(element.textContent)) window.MathJax?.typesetPromise?.([element]);
+      if (!element || !/[$\\]/.test(element.textContent)) return;
+      element.classList.add("mathjax_process");
+      window.MathJax.startup?.promise?.then(() => window.MathJax.typesetPromise([element]));
     },
   };
   const mathJax = (window.MathJax ??= {});
