@@ -42,6 +42,7 @@ _HOME = {
 }
 _MODULES = (
     "data", "models", "losses", "training", "latent", "metrics", "plots", "weights", "explore",
+    "exercises",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME, *_MODULES]

@@ -1,0 +1,155 @@
+"""Every checker: right answers pass, typical wrong ones are named, stubs are left in peace."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from vaelib import exercises, losses
+
+
+def kl_between(mu_q, log_var_q, mu_p, log_var_p):
+    return kl_divergence_sum(
+        (mu_q - mu_p) / (log_var_p / 2).exp(), log_var_q - log_var_p
+    )  # shifted and scaled so that p is the standard normal
+
+
+def kl_divergence_sum(mu, log_var):
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(dim=-1)
+
+
+RIGHT = {
+    "bernoulli_nll": lambda logits, x: (F.softplus(logits) - x * logits).sum((1, 2, 3)),
+    "reparameterise": lambda mu, log_var, epsilon: mu + log_var.exp().sqrt() * epsilon,
+    "kl_divergence": kl_divergence_sum,
+    "kl_between": kl_between,
+}
+# Checker -> wrong answers, each with a part of the sentence that it must be told.
+WRONG = {
+    "bernoulli_nll": [
+        (lambda logits, x: F.binary_cross_entropy_with_logits(logits, x), "pixels and over images"),
+        (
+            lambda logits, x: F.binary_cross_entropy_with_logits(
+                logits.sigmoid(), x, reduction="none"
+            ).sum((1, 2, 3)),
+            "sigmoid twice",
+        ),
+        (
+            lambda logits, x: F.binary_cross_entropy_with_logits(logits, x, reduction="sum"),
+            "summed over the batch",
+        ),
+        (
+            lambda logits, x: F.binary_cross_entropy_with_logits(logits, x, reduction="none"),
+            "one number per pixel",
+        ),
+        (
+            lambda logits, x: F.binary_cross_entropy_with_logits(logits, x, reduction="none").mean(
+                (1, 2, 3)
+            ),
+            "averaged over the pixels",
+        ),
+        (lambda logits, x: -losses.bernoulli_nll(logits, x), "or its negative"),
+        (lambda logits, x: ((logits.sigmoid() - x) ** 2).sum((1, 2, 3)), "values are wrong"),
+    ],
+    "reparameterise": [
+        (lambda mu, log_var, epsilon: mu + log_var.exp() * epsilon, "by the variance"),
+        (lambda mu, log_var, epsilon: mu + log_var * epsilon, "by log_var itself"),
+        (lambda mu, log_var, epsilon: mu, "still a point"),
+        (lambda mu, log_var, epsilon: mu + log_var.sqrt() * epsilon, "square root of log_var"),
+        (lambda mu, log_var, epsilon: mu + (log_var / 2).exp(), "values are wrong"),
+    ],
+    "kl_divergence": [
+        (lambda mu, log_var: 2 * kl_divergence_sum(mu, log_var), "twice the KL"),
+        (lambda mu, log_var: -kl_divergence_sum(mu, log_var), "sign"),
+        (lambda mu, log_var: kl_divergence_sum(mu, log_var).sum(), "summed over the batch"),
+        (lambda mu, log_var: kl_divergence_sum(mu, log_var).mean(), "averaged over the batch"),
+        (lambda mu, log_var: kl_divergence_sum(mu, log_var) / mu.shape[1], "over the latents"),
+        (lambda mu, log_var: kl_divergence_sum(mu.T, log_var.T), "Which axis"),
+        (lambda mu, log_var: kl_divergence_sum(mu, 2 * log_var), "log_var as log sigma"),
+        (lambda mu, log_var: kl_divergence_sum(mu, log_var / 2), "in both places"),
+        (
+            lambda mu, log_var: -0.5 * (1 + log_var - mu**2 - (log_var / 2).exp()).sum(1),
+            "Sigma stands where sigma squared belongs",
+        ),
+        (
+            lambda mu, log_var: 0.5 * (log_var + (1 + mu**2) / log_var.exp() - 1).sum(1),
+            "other direction",
+        ),
+        (lambda mu, log_var: kl_divergence_sum(mu[:2], log_var[:2]), r"shape is (2,)"),
+        (lambda mu, log_var: torch.full((4,), torch.nan), "not a number"),
+        (lambda mu, log_var: kl_divergence_sum(mu, log_var) + 0.1, "4 of 4 values"),
+        (lambda mu, log_var: "0.5 * mu**2", "returned a str"),
+        (lambda mu, log_var: mu @ log_var, "stopped with RuntimeError"),
+        (lambda mu: mu, "stopped with TypeError"),
+    ],
+    "kl_between": [
+        (lambda mq, lq, mp, lp: kl_between(mp, lp, mq, lq), "KL(p || q)"),
+        (lambda mq, lq, mp, lp: kl_divergence_sum(mq, lq), "does not look at p"),
+        (lambda mq, lq, mp, lp: kl_divergence_sum(mq - mp, lq - lp), "units of p's"),
+        (lambda mq, lq, mp, lp: kl_between(mq, lq, mp, lp).sum(), "summed over the batch"),
+    ],
+}
+
+
+def checker(name):
+    return getattr(exercises, f"check_{name}")
+
+
+def test_every_checker_is_tested():
+    names = {name.removeprefix("check_") for name in vars(exercises) if name.startswith("check_")}
+    assert names == set(RIGHT) == set(WRONG)
+    assert all(len(answers) >= 3 for answers in WRONG.values())
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_answer_passes(name):
+    verdict = checker(name)(RIGHT[name])
+    assert verdict
+    assert repr(verdict) == "Right."
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_answer_in_single_precision_passes(name):
+    assert checker(name)(lambda *inputs: RIGHT[name](*(i.float() for i in inputs)))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_an_answer_that_changes_its_inputs_is_judged_by_what_it_returns(name):
+    def spoils(*inputs):
+        result = RIGHT[name](*inputs)
+        for given in inputs:
+            given.zero_()
+        return result
+
+    assert checker(name)(spoils)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "expected"),
+    [(name, answer, expected) for name, answers in WRONG.items() for answer, expected in answers],
+)
+def test_a_wrong_answer_is_told_what_is_wrong(name, answer, expected):
+    verdict = checker(name)(answer)
+    assert not verdict
+    assert verdict.state == "wrong"
+    assert expected in verdict.message
+
+
+def _raises(*_):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("stub", [None, lambda *_: None, lambda *_: ..., _raises])
+def test_a_stub_is_left_in_peace(name, stub):
+    verdict = checker(name)(stub)
+    assert not verdict
+    assert verdict.state == "not attempted"
+    assert repr(verdict) == "not attempted yet"
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_no_sentence_gives_the_answer_away(name):
+    """Neither a right value nor a line of code stands in what a wrong answer is told."""
+    said = [checker(name)(answer).message for answer, _ in WRONG[name]]
+    assert not [message for message in said if "**" in message or "0.5 *" in message]
+    assert len(set(said)) > 2, "each mistake has its own sentence"
