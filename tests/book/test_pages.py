@@ -114,6 +114,20 @@ def test_no_chapter_wrote_a_warning(executed):
     assert found == []
 
 
+def test_no_output_is_an_object_s_address(executed):
+    """`<Axes at 0x7f…>` tells a reader nothing: end the cell with a semicolon."""
+    found = [
+        (name, i, text)
+        for name, notebook in executed.items()
+        for i, cell in enumerate(notebook["cells"])
+        for output in cell.get("outputs", [])
+        for text in ["".join(output.get("data", {}).get("text/plain", ""))]
+        if re.search(r"<.* at 0x[0-9a-f]+>|^<(Figure|Axes)", text)
+        and "image/png" not in output["data"]
+    ]
+    assert found == []
+
+
 def test_every_chapter_of_the_contents_was_executed(executed, book):
     notebooks = [page for page in PAGES if (book / "_sources" / f"{page}.ipynb").is_file()]
     assert set(notebooks) <= set(executed)
