@@ -9,13 +9,19 @@ import base64
 import shutil
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / ".cache" / "assets"
 OWN = Path(__file__).parent / "static"
 PACKAGE = ROOT / "vaelib"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+STILL_SENTENCE = (
+    "A still picture: the explorer takes its place once this page's scripts have loaded."
+)
 
 
 def add_static_paths(app: Sphinx, config) -> None:
@@ -51,23 +57,46 @@ def drop_thebe(app: Sphinx, pagename, templatename, context, doctree) -> None:
 def copy_package_files(app: Sphinx, exception: Exception | None) -> None:
     """Copy weights to `_static/weights/` and the explorers' code to `_static/vaelib/`.
 
-    Pages opened from disk may not fetch, only run scripts; so each weights file has a twin, a
-    script that puts the same bytes as base64 into `vaelibWeights[name]`.
+    Pages opened from disk may not fetch, only run scripts; so each file has a twin, named like it
+    and `.js`, that puts the same bytes as base64 into `vaelibFiles`; see vaelib/static/book.js.
     """
     if exception or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
-    (static / "weights").mkdir(exist_ok=True)
-    for path in sorted((PACKAGE / "weights").glob("*.safetensors")):
-        shutil.copy(path, static / "weights")
-        text = base64.b64encode(path.read_bytes()).decode()
-        script = f'(globalThis.vaelibWeights ??= {{}})["{path.stem}"] = "{text}";\n'
-        (static / "weights" / f"{path.stem}.js").write_text(script)
-    if (PACKAGE / "static").is_dir():
-        shutil.copytree(PACKAGE / "static", static / "vaelib", dirs_exist_ok=True)
+    for source, folder in (("weights", "weights"), ("static", "vaelib")):
+        (static / folder).mkdir(exist_ok=True)
+        for path in sorted((PACKAGE / source).glob("*.*")):
+            shutil.copy(path, static / folder)
+            text = base64.b64encode(path.read_bytes()).decode()
+            script = f'(globalThis.vaelibFiles ??= {{}})["{folder}/{path.name}"] = "{text}";\n'
+            (static / folder / f"{path.name}.js").write_text(script)
+
+
+class StillBesideExplorer(SphinxPostTransform):
+    """Keep the still picture that an explorer's output carries beside the explorer itself.
+
+    A page shows only one kind of each output. The still is what is there until the page's scripts
+    have made the explorer, which then hides it, and where they cannot.
+    """
+
+    default_priority = 3  # before MyST-NB chooses the one kind
+
+    def run(self, **kwargs) -> None:
+        for bundle in list(self.document.findall(nodes.container)):
+            if bundle.get("nb_element") != "mime_bundle":
+                continue
+            kinds = {kind["mime_type"]: kind for kind in bundle.children}
+            if WIDGET_VIEW not in kinds or "image/png" not in kinds:
+                continue
+            image = kinds["image/png"].next_node(nodes.image)
+            image["alt"] = kinds["text/plain"].astext().strip("'")
+            still = nodes.container("", image.deepcopy(), classes=["explorer-still"])
+            still += nodes.paragraph("", STILL_SENTENCE)
+            bundle.parent.insert(bundle.parent.index(bundle), still)
 
 
 def setup(app: Sphinx) -> dict:
+    app.add_post_transform(StillBesideExplorer)
     app.connect("config-inited", add_static_paths)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_package_files)

@@ -3,15 +3,19 @@
 In a browser: tests/book/test_explorers.py. The engine's own tests in JavaScript: tests/js.
 """
 
+import base64
 import json
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
+import ipywidgets
 import pytest
 import torch
 
-from vaelib import weights
+from vaelib import explore, weights
+from vaelib.data import Images
 from vaelib.models import Architecture
 
 ROOT = Path(__file__).parents[1]
@@ -99,3 +103,118 @@ def test_engine_equals_pytorch_on_shipped_weights(name):
     ):
         path = weights.FOLDER / f"{name}.{part}.safetensors"
         assert_engine_agrees(path, getattr(model, part), inputs, input_shape)
+
+
+# --- the widgets, without a page ------------------------------------------------------------------
+
+SMALL = {"encoder_hidden": (8,), "decoder_hidden": (8,)}
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch) -> list[str]:
+    """Two untrained models with their codes, in a folder of their own."""
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    pixels = torch.randint(256, (60, 1, 28, 28), dtype=torch.uint8)
+    images = Images(pixels, torch.arange(60) % 10)
+    for kind in ("ae", "vae"):
+        architecture = Architecture(kind, 2, **SMALL)
+        recipe = {"architecture": architecture.asdict()}
+        weights.save_model(f"{kind}-tiny", architecture.build(), recipe, tmp_path)
+        explore.save_codes(f"{kind}-tiny", images)
+    return ["ae-tiny", "vae-tiny"]
+
+
+def embedded_state(make) -> dict:
+    """The states that a page holds for what ``make()`` makes, as a notebook's build stores them."""
+    widgets = ipywidgets.widgets.widget._instances
+    before = set(widgets)
+    make()
+    return {key: widgets[key].get_state() for key in widgets if key not in before}
+
+
+def test_explorer_is_made_of_real_sliders_and_warns_of_nothing(shipped):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        explorer = explore.latent_explorer(*shipped, z=(0.5, -1.0))
+    *sliders, canvas = explorer.children
+    assert [type(slider) for slider in sliders] == [ipywidgets.FloatSlider] * 2
+    assert [slider.value for slider in sliders] == [canvas.z1, canvas.z2] == [0.5, -1.0]
+    assert [pane["name"] for pane in canvas.panes] == shipped
+
+
+def test_explorer_embeds_little(shipped):
+    states = embedded_state(lambda: explore.latent_explorer(*shipped))
+    assert len(json.dumps(states)) <= 8_000
+    assert len(explore.Canvas._esm) <= 3_000
+
+
+def test_own_javascript_is_small():
+    assert sum(len(path.read_bytes()) for path in explore.STATIC.glob("*.js")) <= 40_000
+
+
+def test_map_and_sliders_reach_every_code(shipped):
+    explorer = explore.latent_explorer(*shipped)
+    *sliders, canvas = explorer.children
+    for pane in canvas.panes:
+        low1, high1, low2, high2 = pane["box"]
+        assert high1 - low1 == high2 - low2
+        tensors = explore.load_codes(pane["name"])
+        for points in (tensors["mu"], tensors["z"]):
+            assert (points[:, 0] >= low1).all()
+            assert (points[:, 0] <= high1).all()
+            assert (points[:, 1] >= low2).all()
+            assert (points[:, 1] <= high2).all()
+        assert sliders[0].min <= low1
+        assert sliders[0].max >= high1
+        assert sliders[1].min <= low2
+        assert sliders[1].max >= high2
+
+
+def test_explorer_carries_a_still_picture_and_its_description(shipped):
+    bundle = explore.latent_explorer(*shipped)._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert "vae-tiny" in bundle["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_kernel_answers_with_the_file_or_with_the_reason(shipped):
+    *_, canvas = explore.latent_explorer(*shipped).children
+    sent = []
+    canvas.send = lambda content, buffers=None: sent.append((content, buffers))
+    for path in ("vaelib/engine.js", "weights/vae-tiny.decoder.safetensors"):
+        canvas._answer(canvas, {"path": path}, [])
+        content, buffers = sent.pop()
+        assert content == {"path": path}
+        assert buffers == [explore.asset(path).read_bytes()]
+    for path in ("weights/none.safetensors", "weights/../explore.py", "vaelib/", "", "data/x"):
+        canvas._answer(canvas, {"path": path}, [])
+        content, _ = sent.pop()
+        assert path in content["error"]
+
+
+def test_codes_are_the_models_own(shipped):
+    name = "vae-tiny"
+    assert explore.codes_are_current(name)
+    tensors = explore.load_codes(name)
+    assert sorted(tensors) == ["labels", "mu", "sigma", "z"]
+    assert "sigma" not in explore.load_codes("ae-tiny")
+    other = Architecture("vae", 2, **SMALL)
+    weights.save_model(name, other.build(seed=1), {"architecture": other.asdict()}, weights.FOLDER)
+    assert not explore.codes_are_current(name)
+
+
+def test_missing_codes_and_unknown_names_say_what_to_do(shipped):
+    explore.codes_path("vae-tiny").unlink()
+    with pytest.raises(
+        weights.WeightsError, match=r"is missing.*tools/codes\.py"
+    ):
+        explore.latent_explorer(*shipped)
+    with pytest.raises(weights.WeightsError, match="Did you mean 'ae-tiny'"):
+        explore.latent_explorer("ae-tin")
+
+
+@pytest.mark.parametrize(
+    "name", [path.name.split(".")[0] for path in weights.FOLDER.glob("*.codes.safetensors")]
+)
+def test_shipped_codes_belong_to_the_shipped_encoder(name):
+    assert explore.codes_are_current(name), f"run `python tools/codes.py {name}`"

@@ -3,6 +3,7 @@ chapter quotes; each takes ``ax=None`` where one axis is enough, and returns wha
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -128,7 +129,7 @@ def panels(count: int, width: float = 9, height: float = 4.5, **options) -> tupl
     return figure, list(axes[0])
 
 
-def _sheet(images: Tensor, columns: int, gap: int = 1) -> Tensor:
+def _sheet(images: Tensor, columns: int, gap: int = 1) -> np.ndarray:
     """Tile (N, C, H, W) into one picture (rows, columns[, 3]); a gap of white between."""
     n, c, h, w = images.shape
     rows = -(-n // columns)
@@ -137,7 +138,7 @@ def _sheet(images: Tensor, columns: int, gap: int = 1) -> Tensor:
     for i, image in enumerate(images):
         top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
         sheet[:, top : top + h, left : left + w] = image
-    return sheet[0] if c == 1 else sheet.permute(1, 2, 0)
+    return (sheet[0] if c == 1 else sheet.permute(1, 2, 0)).numpy()
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:

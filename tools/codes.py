@@ -1,0 +1,25 @@
+"""Write the codes that the explorers' maps draw, vaelib/weights/*.codes.safetensors.
+
+They come from the shipped weights. With names as arguments only those are written; without, every
+model that a chapter's explorer shows. A file that came from the encoder as it is now is left alone.
+"""
+
+import sys
+
+from vaelib import data, explore, weights
+
+NAMES = ["ae-mnist-2d", "vae-mnist-2d"]
+
+
+def main(names: list[str]) -> None:
+    stale = [name for name in names if not explore.codes_are_current(name)]
+    if not stale:
+        return print("codes: all current")
+    images = data.mnist().test
+    for name in stale:
+        path = explore.save_codes(name, images)
+        print(f"codes: {path.name}, {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or [name for name in NAMES if name in weights.available()])

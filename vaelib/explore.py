@@ -1,0 +1,223 @@
+"""The explorers: ipywidgets sliders beside a canvas on which the reader's browser runs the model.
+
+No kernel is needed: each slider is joined to the canvas by ``jslink``, which lives in the page, and
+the canvas decodes by itself from the very weights files that :mod:`vaelib.weights` reads. In the
+published book those files and the code in ``vaelib/static`` are fetched from the site when the
+explorer comes into view; with a live kernel they come from here, in answer to a message.
+
+A cell makes an explorer as its last expression and needs nothing else::
+
+    from vaelib import explore
+
+    explore.latent_explorer("ae-mnist-2d", "vae-mnist-2d")
+"""
+
+import base64
+import hashlib
+import io
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import anywidget
+import ipywidgets
+import torch
+import traitlets
+from safetensors.torch import save
+
+from vaelib import latent, weights
+from vaelib.data import Images
+
+STATIC = Path(__file__).parent / "static"
+KINDS = {"ae": "Autoencoder", "vae": "VAE"}
+MAP_POINTS = 2000  # codes on a map: enough to see the cloud, and 30 KB
+
+
+class Canvas(anywidget.AnyWidget):
+    """The part of an explorer that draws. ``explorer`` names its module in ``vaelib/static``.
+
+    What is embedded in a page is only the loader and these traits; see ``static/loader.js``.
+    """
+
+    _esm = (STATIC / "loader.js").read_text(encoding="utf-8")
+    explorer = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, **traits):
+        super().__init__(**traits)
+        self.on_msg(self._answer)
+
+    def _answer(self, _, message: dict, buffers) -> None:
+        """Send the file that the page asks for; it asks only where there is no book around it."""
+        path = message.get("path", "")
+        try:
+            self.send({"path": path}, buffers=[asset(path).read_bytes()])
+        except OSError as error:
+            self.send({"path": path, "error": f"the kernel could not send {path} ({error})"})
+
+
+def asset(path: str) -> Path:
+    """The file behind an address below the book's ``_static/``; FileNotFoundError for others."""
+    folder, _, name = path.partition("/")
+    folders = {"vaelib": STATIC, "weights": weights.FOLDER}
+    if folder in folders and name in os.listdir(folders[folder]):
+        return folders[folder] / name
+    raise FileNotFoundError(f"{path} is no file of vaelib {'/, '.join(folders)}/")
+
+
+class Explorer(ipywidgets.VBox):
+    """Sliders above a canvas, and what there is to see where neither can work.
+
+    sliders: the canvas's trait -> options of a FloatSlider that is joined to it, in the page.
+    still: makes a picture of the explorer, a PNG file's bytes; text: says what it shows. The book
+    shows that picture until the page's scripts have made the explorer, and wherever they cannot.
+    """
+
+    def __init__(self, sliders: dict[str, dict], canvas: Canvas, still: Callable[[], bytes], text):
+        # One layout and style for all: each of its own would put another kilobyte into the page.
+        style = ipywidgets.SliderStyle()
+        children = []
+        for trait, options in sliders.items():
+            slider = ipywidgets.FloatSlider(layout=canvas.layout, style=style, **options)
+            ipywidgets.jslink((slider, "value"), (canvas, trait))
+            children.append(slider)
+        super().__init__([*children, canvas], layout=canvas.layout)
+        self._still, self._text = still, text
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        still = base64.b64encode(self._still()).decode()
+        return {**bundle, "image/png": still, "text/plain": self._text}
+
+
+class LatentPlane(Canvas):
+    """The canvas of :func:`latent_explorer`: the point, the view, and what the panes show."""
+
+    z1 = traitlets.Float(0.0).tag(sync=True)
+    z2 = traitlets.Float(0.0).tag(sync=True)
+    cdf = traitlets.Bool(False).tag(sync=True)
+    panes = traitlets.List().tag(sync=True)
+    colours = traitlets.List().tag(sync=True)
+
+
+def latent_explorer(
+    left: str = "ae-mnist-2d",
+    right: str | None = "vae-mnist-2d",
+    z: tuple[float, float] = (0.0, 0.0),
+    cdf: bool = False,
+) -> Explorer:
+    """Two models under one point of the plane: move it, and both decode it.
+
+    left, right: names of shipped models with a 2-D code and a file of codes (:func:`save_codes`);
+    ``right=None`` shows one model alone. z: where the point starts. cdf: start with each axis
+    through the normal CDF. Each map shows the codes of 2,000 test images on its own scale, drawn to
+    hold them all, and for a VAE the one-sigma ellipse of the image nearest to the point; through
+    the CDF the codes are sampled, as chapter 5 explains. Sliders reach as far as the wider map.
+    """
+    names = [name for name in (left, right) if name is not None]
+    panes = [{"name": name, "title": _title(name), "box": code_box(name)} for name in names]
+    from vaelib.plots import DIGIT_COLORS  # late: matplotlib takes long to import
+
+    canvas = LatentPlane(
+        explorer="latent", panes=panes, colours=DIGIT_COLORS, z1=z[0], z2=z[1], cdf=cdf
+    )
+    boxes = [pane["box"] for pane in panes]
+    sliders = {
+        trait: {
+            "description": label,
+            "value": value,
+            "min": min(box[i] for box in boxes),
+            "max": max(box[i + 1] for box in boxes),
+            "step": 0.05,
+        }
+        for trait, label, value, i in (("z1", "z₁", z[0], 0), ("z2", "z₂", z[1], 2))
+    }
+    titles = " and ".join(f"{pane['title']} ({pane['name']})" for pane in panes)
+    text = f"Latent explorer: codes of test images, and the picture decoded at one point. {titles}."
+    return Explorer(sliders, canvas, lambda: _latent_still(panes, z), text)
+
+
+def _title(name: str) -> str:
+    return KINDS[weights.recipe(name)["architecture"]["kind"]]
+
+
+# --- codes for the maps ---------------------------------------------------------------------------
+
+
+def codes_path(name: str, folder: Path | None = None) -> Path:
+    return (folder or weights.FOLDER) / f"{name}.codes.safetensors"
+
+
+def save_codes(name: str, images: Images, folder: Path | None = None) -> Path:
+    """Encode the first 2,000 of ``images`` with the shipped model ``name`` and keep the codes.
+
+    The file has float16 ``mu`` and ``z`` (N, 2), ``sigma`` (N, 2) for a VAE, and uint8 ``labels``
+    (N,); its metadata names the encoder it came from, so that a stale file is found out.
+    """
+    codes = latent.encode_images(weights.load(name), images[:MAP_POINTS])
+    tensors = {"mu": codes.mu.half(), "z": codes.z.half(), "labels": codes.labels.to(torch.uint8)}
+    if codes.log_var is not None:
+        tensors["sigma"] = codes.sigma.half()
+    metadata = {"format": weights.FORMAT, "encoder": _encoder_sha256(name)}
+    metadata["sha256"] = hashlib.sha256(weights._payload(save(tensors))).hexdigest()
+    path = codes_path(name, folder)
+    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    aside.write_bytes(save(tensors, {key: json.dumps(value) for key, value in metadata.items()}))
+    os.replace(aside, path)
+    return path
+
+
+def codes_are_current(name: str) -> bool:
+    """Whether the model ``name`` has a file of codes, and its encoder is the one they came from."""
+    path = codes_path(name)
+    return path.is_file() and weights.read(path)[0]["encoder"] == _encoder_sha256(name)
+
+
+def load_codes(name: str) -> dict[str, torch.Tensor]:
+    """The codes kept for the model ``name``, as :func:`save_codes` describes them."""
+    path = codes_path(name)
+    if not path.is_file():
+        weights.recipe(name)  # an unknown name is the likelier mistake, and has its own message
+        raise weights.WeightsError(
+            f"{path.name} is missing: the explorer draws its map from it. In a clone run "
+            f"`python tools/codes.py {name}`, or install vaelib again."
+        )
+    return weights.read(path)[1]
+
+
+def code_box(name: str) -> list[float]:
+    """A square [low1, high1, low2, high2] that holds every code of the map, in whole numbers."""
+    tensors = load_codes(name)
+    points = torch.cat([tensors["mu"], tensors["z"]]).float()
+    low, high = points.min(0).values, points.max(0).values
+    half = math.ceil(float((high - low).max()) / 2 + 0.5)  # the middle is rounded too
+    middle = ((low + high) / 2).round().tolist()
+    return [edge for centre in middle for edge in (centre - half - 0.0, centre + half + 0.0)]
+
+
+def _encoder_sha256(name: str) -> str:
+    return weights.read(weights.FOLDER / f"{name}.encoder.safetensors")[0]["sha256"]
+
+
+# --- stills ---------------------------------------------------------------------------------------
+
+
+def _latent_still(panes: list[dict], z: tuple[float, float]) -> bytes:
+    from matplotlib.figure import Figure
+
+    from vaelib import plots
+
+    # No pyplot: a figure of pyplot's would be shown by the cell a second time.
+    figure = Figure(figsize=(3.6 * len(panes), 5), dpi=80, layout="constrained")
+    axes = figure.subplots(2, len(panes), squeeze=False, height_ratios=[2, 1])
+    for (above, below), pane in zip(axes.T, panes, strict=True):
+        codes = load_codes(pane["name"])
+        plots.codes(codes["mu"].float(), codes["labels"].long(), ax=above, title=pane["title"])
+        above.plot(*z, "o", color="#ffd400", markeredgecolor="black", markersize=8)
+        decoded = latent.decode_images(weights.load(pane["name"]), torch.tensor([z]))
+        plots.pictures(decoded, ax=below)
+        below.set_title(f"decoded at ({z[0]:g}, {z[1]:g})", fontsize="small")
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()

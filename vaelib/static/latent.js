@@ -1,0 +1,133 @@
+// The latent explorer: models side by side, one point. Each pane shows its model's codes and what it decodes at the point.
+import { network, readSafetensors, sigmoid } from "./engine.js";
+import { comeAlive, element, nameSliders, oncePerFrame, paintPicture, quietSpeaker } from "./page.js";
+import { PlaneMap } from "./plane.js";
+
+const STEP = 0.05; // of the sliders
+const SHAPE = [1, 28, 28];
+const HINT =
+  "Drag the yellow ring, or move it with the arrow keys (Shift: larger steps, Home: the origin). Dashed: one, two and " +
+  "three standard deviations of N(0, I). Solid: one standard deviation of the nearest image's posterior.";
+
+export async function mount({ model, el, load, signal }) {
+  const panes = await Promise.all(model.get("panes").map((pane) => makePane(pane, model.get("colours"), load)));
+  await comeAlive(el, load);
+  const through = element("input", { type: "checkbox" });
+  el.replaceChildren(
+    element("div", { class: "vaelib-panes" }, ...panes.map((pane) => pane.element)),
+    element("label", { class: "vaelib-choice" }, through, "Through the normal CDF, where N(0, I) would fill the square evenly"),
+    element("p", { class: "vaelib-hint" }, HINT),
+  );
+  const speak = quietSpeaker(el);
+  nameSliders(el, signal);
+
+  const point = () => [model.get("z1"), model.get("z2")];
+  const update = oncePerFrame(() => {
+    const sentences = panes.map((pane) => pane.update(point()));
+    speak(`z1 = ${point()[0].toFixed(2)}, z2 = ${point()[1].toFixed(2)}. ${sentences.join(" ")}`);
+  });
+  const moveTo = (z) => {
+    const [z1, z2] = z.map((value) => Math.round(value / STEP) * STEP);
+    model.set({ z1, z2 });
+    model.save_changes();
+  };
+  const choose = () => {
+    through.checked = model.get("cdf");
+    for (const pane of panes) pane.map.show({ uniform: through.checked, codes: through.checked ? pane.samples : pane.means });
+    update();
+  };
+  through.addEventListener("change", () => {
+    model.set("cdf", through.checked);
+    model.save_changes();
+  });
+  for (const pane of panes) makeDraggable(pane.map, point, moveTo);
+
+  model.on("change:z1", update);
+  model.on("change:z2", update);
+  model.on("change:cdf", choose);
+  const resized = new ResizeObserver(() => {
+    for (const pane of panes) pane.map.resize();
+    update();
+  });
+  resized.observe(el);
+  signal.addEventListener("abort", () => resized.disconnect());
+  choose();
+}
+
+async function makePane({ name, title, box }, colours, load) {
+  const [decoder, file] = await Promise.all(
+    ["decoder", "codes"].map((part) => load(`weights/${name}.${part}.safetensors`)),
+  );
+  const decode = network(decoder);
+  const { mu, z, sigma, labels } = readSafetensors(file).tensors;
+  const canvas = element("canvas", {
+    class: "vaelib-map",
+    tabindex: "0",
+    role: "application",
+    "aria-label": `Map of the codes, ${title}: the arrow keys move the point`,
+    "data-lm-suppress-shortcuts": "true", // on the focused element itself, or Notebook 7 takes the arrow keys
+  });
+  const picture = element("canvas", { class: "vaelib-picture", role: "img" });
+  const note = element("p", { class: "vaelib-note" });
+  const map = new PlaneMap(canvas, { box, colours });
+
+  function update(point) {
+    const pixels = sigmoid(decode(point));
+    paintPicture(picture, pixels, SHAPE);
+    const i = nearest(mu.data, point);
+    const at = (tensor) => [tensor.data[2 * i], tensor.data[2 * i + 1]];
+    const spread = sigma ? at(sigma) : null;
+    map.draw(point, spread && { mu: at(mu), sigma: spread });
+    const about = spread ? `σ = (${spread.map((s) => s.toFixed(2)).join(", ")})` : "a point, without σ";
+    note.textContent = `Nearest test image: a ${labels.data[i]}; ${about}`;
+    picture.setAttribute("aria-label", `${title}: decoded picture, near a ${labels.data[i]}`);
+    return `${title}: near a ${labels.data[i]}.`;
+  }
+  return {
+    element: element(
+      "div",
+      { class: "vaelib-pane", role: "group", "aria-label": title },
+      element("p", { class: "vaelib-title" }, title),
+      canvas,
+      picture,
+      note,
+    ),
+    map,
+    update,
+    means: { z: mu.data, labels: labels.data },
+    samples: { z: z.data, labels: labels.data },
+  };
+}
+
+function nearest(mu, [z1, z2]) {
+  let [best, distance] = [0, Infinity];
+  for (let i = 0; i < mu.length / 2; i++) {
+    const d = (mu[2 * i] - z1) ** 2 + (mu[2 * i + 1] - z2) ** 2;
+    if (d < distance) [best, distance] = [i, d];
+  }
+  return best;
+}
+
+function makeDraggable(map, point, moveTo) {
+  const { canvas } = map;
+  const follow = (event) => {
+    const frame = canvas.getBoundingClientRect();
+    moveTo(map.toPlane(event.clientX - frame.left, event.clientY - frame.top));
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (canvas.hasPointerCapture(event.pointerId)) follow(event);
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!way && event.key !== "Home") return;
+    event.preventDefault();
+    event.stopPropagation();
+    const pixels = Math.max(1, map.side / 60) * (event.shiftKey ? 5 : 1);
+    const [x, y] = map.toScreen(point());
+    moveTo(way ? map.toPlane(x + way[0] * pixels, y + way[1] * pixels) : [0, 0]);
+  });
+}

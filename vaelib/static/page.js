@@ -1,0 +1,86 @@
+// The small parts that all explorers share: making elements, painting a picture, and taking care of ipywidgets' sliders.
+
+/** An element with attributes and children: element("p", { class: "note" }, "text"). */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Paint pixels in [0, 1] (C, H, W) on a canvas: one channel as ink on white, like the book's figures, or three as colour. */
+export function paintPicture(canvas, pixels, [channels, height, width]) {
+  canvas.width = width;
+  canvas.height = height;
+  const image = new ImageData(width, height);
+  const size = height * width;
+  for (let i = 0; i < size; i++) {
+    for (let c = 0; c < 3; c++) {
+      image.data[4 * i + c] = 255 * (channels === 1 ? 1 - pixels[i] : pixels[c * size + i]);
+    }
+    image.data[4 * i + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+/** Call `paint` at most once per frame, however often the returned function is called. */
+export function oncePerFrame(paint) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      paint();
+    });
+  };
+}
+
+/** A line for screen readers that speaks only after things have been still for a moment. */
+export function quietSpeaker(parent) {
+  const line = element("p", { role: "status", class: "vaelib-unseen" });
+  parent.append(line);
+  let timer;
+  return (text) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => (line.textContent = text), 800);
+  };
+}
+
+/**
+ * Give the sliders beside an explorer what ipywidgets leaves out: a name on the handle for screen readers, no title that
+ * says "null", and the mark that keeps Notebook 7 from taking the arrow keys. They may appear after the explorer.
+ */
+export function nameSliders(el, signal) {
+  const box = boxOf(el);
+  const repair = () => {
+    for (const slider of box.querySelectorAll(".widget-slider")) {
+      const handle = slider.querySelector(".noUi-handle, .ui-slider-handle");
+      const label = slider.querySelector(".widget-label");
+      const readout = slider.querySelector(".widget-readout");
+      if (label?.title === "null") label.removeAttribute("title");
+      if (!handle || !label || handle.hasAttribute("data-lm-suppress-shortcuts")) continue;
+      handle.setAttribute("aria-label", label.textContent);
+      handle.setAttribute("data-lm-suppress-shortcuts", "true");
+      readout?.setAttribute("aria-label", `${label.textContent}, typed`);
+    }
+  };
+  repair();
+  const observer = new MutationObserver(repair);
+  observer.observe(box, { childList: true, subtree: true });
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+
+const boxOf = (el) => el.closest(".widget-box") ?? el.parentElement; // that holds the explorer and its sliders
+
+/** Put the explorers' style sheet into a page that does not have it, and take the still picture away. */
+export async function comeAlive(el, load) {
+  boxOf(el).classList.add("vaelib-explorer");
+  const mark = "vaelib-style";
+  if (!document.getElementById(mark)) {
+    const style = element("style", { id: mark });
+    document.head.append(style);
+    style.textContent = new TextDecoder().decode(await load("vaelib/explorer.css"));
+  }
+  for (const still of el.closest(".cell_output")?.querySelectorAll(".explorer-still") ?? []) still.hidden = true;
+}

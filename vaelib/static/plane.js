@@ -1,0 +1,202 @@
+// A map of the latent plane: a cloud of codes coloured by digit, an ellipse, and one point that can be dragged.
+import { cdf, quantile } from "./normal.js";
+
+const MARGIN = { left: 30, right: 6, top: 6, bottom: 20 };
+const INK = "#222";
+
+/**
+ * codes: { z, labels } with z (N x 2, row by row) and a digit for each. box: [low1, high1, low2, high2], the part of the
+ * plane that is shown. The map lies on white in light and dark pages alike, for the ten colours are chosen for white.
+ */
+export class PlaneMap {
+  constructor(canvas, { box, colours }) {
+    Object.assign(this, { canvas, box, colours, uniform: false, codes: null, cloud: null });
+    this.context = canvas.getContext("2d");
+  }
+
+  /** Fit the drawing to the canvas's size on the screen; the cloud is drawn anew. */
+  resize() {
+    const side = this.canvas.clientWidth;
+    if (!side) return;
+    this.ratio = globalThis.devicePixelRatio || 1;
+    this.side = side;
+    this.canvas.width = this.canvas.height = Math.round(side * this.ratio);
+    this.cloud = null;
+  }
+
+  /** Show the plane as it is, or each axis through the normal CDF, where N(0, I) fills the unit square evenly. */
+  show({ codes = this.codes, uniform = this.uniform }) {
+    Object.assign(this, { codes, uniform, cloud: null });
+  }
+
+  get limits() {
+    return this.uniform ? [0, 1, 0, 1] : this.box;
+  }
+
+  /** Where a latent point lies on the canvas, in CSS pixels. */
+  toScreen(z) {
+    const [a, b] = this.uniform ? [cdf(z[0]), cdf(z[1])] : z;
+    const [low1, high1, low2, high2] = this.limits;
+    const { left, right, top, bottom } = MARGIN;
+    return [
+      left + ((a - low1) / (high1 - low1)) * (this.side - left - right),
+      this.side - bottom - ((b - low2) / (high2 - low2)) * (this.side - top - bottom),
+    ];
+  }
+
+  /** The latent point at a place on the canvas, kept inside the map. */
+  toPlane(x, y) {
+    const [low1, high1, low2, high2] = this.limits;
+    const { left, right, top, bottom } = MARGIN;
+    const share1 = Math.min(1, Math.max(0, (x - left) / (this.side - left - right)));
+    const share2 = Math.min(1, Math.max(0, (this.side - bottom - y) / (this.side - top - bottom)));
+    const z = [low1 + share1 * (high1 - low1), low2 + share2 * (high2 - low2)];
+    return this.uniform ? z.map(quantile) : z;
+  }
+
+  /** Draw everything. ellipse: { mu, sigma } or null. */
+  draw(z, ellipse) {
+    if (!this.side) this.resize();
+    if (!this.side) return;
+    this.cloud ??= this.drawCloud();
+    const g = this.context;
+    g.setTransform(1, 0, 0, 1, 0, 0);
+    g.drawImage(this.cloud, 0, 0);
+    g.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    if (ellipse) this.drawEllipse(ellipse);
+    this.drawPoint(z);
+  }
+
+  drawCloud() {
+    const layer = document.createElement("canvas");
+    layer.width = layer.height = this.canvas.width;
+    const g = layer.getContext("2d");
+    g.scale(this.ratio, this.ratio);
+    g.fillStyle = "#fff";
+    g.fillRect(0, 0, this.side, this.side);
+    this.drawAxes(g);
+    this.drawPrior(g);
+    const { z, labels } = this.codes;
+    const size = Math.max(1.5, this.side / 130);
+    g.globalAlpha = 0.7;
+    for (let i = 0; i < labels.length; i++) {
+      const [x, y] = this.toScreen([z[2 * i], z[2 * i + 1]]);
+      g.fillStyle = this.colours[labels[i]];
+      g.fillRect(x - size / 2, y - size / 2, size, size);
+    }
+    g.globalAlpha = 1;
+    this.drawNames(g);
+    return layer;
+  }
+
+  drawAxes(g) {
+    const [low1, high1, low2, high2] = this.limits;
+    const [x0, x1, y0, y1] = [MARGIN.left, this.side - MARGIN.right, this.side - MARGIN.bottom, MARGIN.top];
+    g.font = "11px sans-serif";
+    g.fillStyle = INK;
+    g.lineWidth = 1;
+    for (const [low, high, along] of [[low1, high1, true], [low2, high2, false]]) {
+      for (const value of ticks(low, high, this.side < 220 ? 3 : 6)) {
+        const share = (value - low) / (high - low);
+        const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
+        g.strokeStyle = value === 0 && !this.uniform ? "#999" : "#e4e4e4";
+        g.beginPath();
+        g.moveTo(along ? x : x0, along ? y0 : y);
+        g.lineTo(along ? x : x1, along ? y1 : y);
+        g.stroke();
+        g.textAlign = along ? "center" : "right";
+        g.textBaseline = along ? "top" : "middle";
+        const text = String(Math.round(value * 100) / 100).replace("-", "−");
+        if (along) g.fillText(text, Math.min(Math.max(x, x0 + 4), x1 - 8), y0 + 5);
+        else g.fillText(text, x0 - 5, Math.min(Math.max(y, y1 + 6), y0 - 4));
+      }
+    }
+    g.strokeStyle = "#999";
+    g.strokeRect(x0, y1, x1 - x0, y0 - y1);
+  }
+
+  // Circles of one, two and three standard deviations of N(0, I).
+  drawPrior(g) {
+    g.strokeStyle = "#555";
+    g.setLineDash([4, 3]);
+    for (const radius of [1, 2, 3]) this.outline(g, [0, 0], [radius, radius]);
+    g.setLineDash([]);
+  }
+
+  outline(g, centre, radii) {
+    g.beginPath();
+    for (let step = 0; step <= 60; step++) {
+      const angle = (step / 60) * 2 * Math.PI;
+      g.lineTo(...this.toScreen([centre[0] + radii[0] * Math.cos(angle), centre[1] + radii[1] * Math.sin(angle)]));
+    }
+    g.stroke();
+  }
+
+  // Each digit is written at the median of its codes, so that colour is never the only sign.
+  drawNames(g) {
+    const { z, labels } = this.codes;
+    g.font = "bold 12px sans-serif";
+    g.textAlign = "center";
+    g.textBaseline = "middle";
+    for (let digit = 0; digit < this.colours.length; digit++) {
+      const mine = [...labels.keys()].filter((i) => labels[i] === digit);
+      if (!mine.length) continue;
+      const middle = [0, 1].map((axis) => median(mine.map((i) => z[2 * i + axis])));
+      const [x, y] = this.toScreen(middle);
+      g.beginPath();
+      g.arc(x, y, 8, 0, 2 * Math.PI);
+      g.fillStyle = "#fff";
+      g.fill();
+      g.lineWidth = 2;
+      g.strokeStyle = this.colours[digit];
+      g.stroke();
+      g.fillStyle = INK;
+      g.fillText(String(digit), x, y + 0.5);
+    }
+  }
+
+  drawEllipse({ mu, sigma }) {
+    const g = this.context;
+    for (const [width, colour] of [[4, "#fff"], [2, "#000"]]) {
+      g.lineWidth = width;
+      g.strokeStyle = colour;
+      this.outline(g, mu, sigma);
+    }
+  }
+
+  // The point is an open ring, for the ellipse is often small enough to lie inside it. Beyond the map's edge it is shown
+  // at the edge, faint.
+  drawPoint(z) {
+    const place = this.toScreen(z);
+    const [x, y] = [
+      Math.min(this.side - MARGIN.right, Math.max(MARGIN.left, place[0])),
+      Math.min(this.side - MARGIN.bottom, Math.max(MARGIN.top, place[1])),
+    ];
+    const g = this.context;
+    g.globalAlpha = Math.hypot(x - place[0], y - place[1]) > 1 ? 0.4 : 1;
+    for (const [width, colour] of [[7, "#000"], [4, "#ffd400"]]) {
+      g.beginPath();
+      g.arc(x, y, 9, 0, 2 * Math.PI);
+      g.lineWidth = width;
+      g.strokeStyle = colour;
+      g.stroke();
+    }
+    g.fillStyle = "#000";
+    g.fillRect(x - 1, y - 1, 2, 2);
+    g.globalAlpha = 1;
+  }
+}
+
+/** About `count` round numbers between low and high. */
+export function ticks(low, high, count) {
+  const rough = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
+}
+
+export function median(values) {
+  return values.sort((a, b) => a - b)[values.length >> 1];
+}
