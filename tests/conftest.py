@@ -1,4 +1,4 @@
-"""Shared by all tests: what is slow comes last, and the chapters' seconds end the report."""
+"""Shared by all tests: what is slow comes last and says so; the chapters' seconds are reported."""
 
 from pathlib import Path
 
@@ -22,6 +22,12 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
         terminalreporter.section("chapters, as Google Colab runs them")
         for line in lines:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def aloud(request: pytest.FixtureRequest):
+    """A context in which output is seen at once: for what takes so long that silence worries."""
+    return request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled
 
 
 @pytest.fixture

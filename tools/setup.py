@@ -7,6 +7,7 @@ What a step prints goes to .cache/setup/STEP.log and is shown only when the step
 library only: it runs before anything is installed.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -69,7 +70,6 @@ def step(name: str, what: str, key: str, made: Path, do: Callable) -> None:
     if made.exists() and stamp.is_file() and stamp.read_text() == key:
         return
     stamp.unlink(missing_ok=True)
-    CACHE.mkdir(parents=True, exist_ok=True)
     print(f"  {what} …", flush=True)
     log_path, start, finished = CACHE / f"{name}.log", time.monotonic(), threading.Event()
     narrator = threading.Thread(target=narrate, args=(what, finished), daemon=True)
@@ -229,9 +229,17 @@ STEPS = {f.__name__: f for f in (environment, assets, data, browser, colab)}
 def main() -> None:
     if unknown := [name for name in sys.argv[1:] if name not in STEPS]:
         sys.exit(f"Unknown steps {unknown}; expected some of {list(STEPS)}.")
-    print("Setting up (what is done already is skipped)", flush=True)
-    for name in sys.argv[1:]:
-        STEPS[name]()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        # Two at once, say `make book` and `make test`, would install over each other.
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another set-up is under way; waiting for it", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        print("Setting up (what is done already is skipped)", flush=True)
+        for name in sys.argv[1:]:
+            STEPS[name]()
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from project import ROOT
 from serve import Quiet
@@ -47,15 +48,17 @@ class Visit:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
+def built(tmp_path_factory, aloud) -> Path:
     """The output folder of a fresh build; or the one that VAELIB_BOOK names (…/_build)."""
     if given := os.environ.get("VAELIB_BOOK"):
         return Path(given)
     out = tmp_path_factory.mktemp("book")
     command = [sys.executable, ROOT / "tools" / "build_book.py", out]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if run.returncode:
-        pytest.fail(f"the book does not build:\n{run.stdout[-8000:]}\n{run.stderr[-2000:]}")
+    with aloud():
+        print(flush=True)
+        status = subprocess.run(command, cwd=ROOT).returncode
+    if status:
+        pytest.fail("the book does not build; what is wrong is said above, where it was built")
     return out / "_build"
 
 
@@ -75,22 +78,29 @@ def executed(built) -> dict[str, dict]:
     }
 
 
-@pytest.fixture(scope="session")
-def address(book) -> str:
-    """Where the book is served, below a folder as on Pages."""
+@contextmanager
+def serving(folder: Path):
+    """Serve a built book below a folder, as on Pages; yields its address."""
 
     class BelowPrefix(Quiet):
         def translate_path(self, path: str) -> str:
             return super().translate_path(path.removeprefix(PREFIX[:-1]))
 
         def __init__(self, *args):
-            super().__init__(*args, directory=str(book))
+            super().__init__(*args, directory=str(folder))
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), BelowPrefix)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{httpd.server_port}{PREFIX}"
     httpd.shutdown()
     httpd.server_close()
+
+
+@pytest.fixture(scope="session")
+def address(book) -> str:
+    """Where the book is served."""
+    with serving(book) as where:
+        yield where
 
 
 @pytest.fixture(scope="session")
@@ -168,14 +178,8 @@ FACTS = """() => {
 }"""
 
 
-def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Visit:
-    """Open a page, let it finish, and note what it did."""
-    visit = Visit()
-    context = browser.new_context(
-        color_scheme="dark" if dark else "light", viewport={"width": width, "height": 900}
-    )
-    page = context.new_page()
-    origin = address.removesuffix(PREFIX)
+def listen(page: Page, visit: Visit, origin: str) -> None:
+    """Note from now on what `page` asks for outside `origin`, what fails, and what errors it logs."""
 
     def on_request(request) -> None:
         if not request.url.startswith((origin, "data:", "blob:")):
@@ -186,6 +190,16 @@ def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Vi
     page.on("response", lambda r: visit.failed.append(r.url) if r.status >= 400 else None)
     page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
+
+
+def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Visit:
+    """Open a page, let it finish, and note what it did."""
+    visit = Visit()
+    context = browser.new_context(
+        color_scheme="dark" if dark else "light", viewport={"width": width, "height": 900}
+    )
+    page = context.new_page()
+    listen(page, visit, address.removesuffix(PREFIX))
     page.goto(url, wait_until="networkidle")
     page.evaluate(READY)
     visit.facts = page.evaluate(FACTS)

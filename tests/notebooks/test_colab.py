@@ -83,7 +83,7 @@ def fresh_colab():
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_chapter_runs_in_colab_and_changes_nothing_there(
-    chapter, environment, fresh_colab, tmp_path, say
+    chapter, environment, fresh_colab, tmp_path, aloud, say
 ):
     folder = tmp_path / "content"
     folder.mkdir()
@@ -92,6 +92,8 @@ def test_chapter_runs_in_colab_and_changes_nothing_there(
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-kernel-name=colab"]
     command += ["--nbval-cell-timeout=300", "--durations=5", "-p", "no:cacheprovider"]
     command += ["-q", f"--junitxml={report}", f"--rootdir={folder}", chapter.name]
+    with aloud():
+        print(f"\n  running {chapter.stem} as Colab does …", flush=True)
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
 
