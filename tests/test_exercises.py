@@ -19,7 +19,7 @@ def kl_divergence_sum(mu, log_var):
 
 RIGHT = {
     "bernoulli_nll": lambda logits, x: (F.softplus(logits) - x * logits).sum((1, 2, 3)),
-    "reparameterise": lambda mu, log_var, epsilon: mu + log_var.exp().sqrt() * epsilon,
+    "reparameterise": lambda mu, log_var: mu + log_var.exp().sqrt() * torch.randn(mu.shape),
     "kl_divergence": kl_divergence_sum,
     "kl_between": kl_between,
 }
@@ -51,11 +51,29 @@ WRONG = {
         (lambda logits, x: ((logits.sigmoid() - x) ** 2).sum((1, 2, 3)), "values are wrong"),
     ],
     "reparameterise": [
-        (lambda mu, log_var, epsilon: mu + log_var.exp() * epsilon, "by the variance"),
-        (lambda mu, log_var, epsilon: mu + log_var * epsilon, "by log_var itself"),
-        (lambda mu, log_var, epsilon: mu, "still a point"),
-        (lambda mu, log_var, epsilon: mu + log_var.sqrt() * epsilon, "square root of log_var"),
-        (lambda mu, log_var, epsilon: mu + (log_var / 2).exp(), "values are wrong"),
+        (lambda mu, log_var: mu + log_var.exp() * torch.randn(mu.shape), "is the variance"),
+        (lambda mu, log_var: mu + log_var * torch.randn(mu.shape), "is log_var itself"),
+        (lambda mu, log_var: mu + log_var / 2 * torch.randn(mu.shape), "still a logarithm"),
+        (lambda mu, log_var: mu + log_var.exp() / 2 * torch.randn(mu.shape), "Where does the half"),
+        (lambda mu, log_var: mu + (-log_var / 2).exp() * torch.randn(mu.shape), "turned round"),
+        (lambda mu, log_var: mu + (log_var / 3).exp() * torch.randn(mu.shape), "spread wrongly"),
+        (lambda mu, log_var: mu + log_var.sqrt() * torch.randn(mu.shape), "not numbers"),
+        (lambda mu, log_var: mu, "still a point"),
+        (lambda mu, log_var: (log_var / 2).exp() * torch.randn(mu.shape), "no mu in this"),
+        (lambda mu, log_var: mu + (log_var / 2).exp() * torch.rand(mu.shape), "spread wrongly"),
+        (lambda mu, log_var: mu + (log_var / 2).exp() * (1 + torch.randn(mu.shape)), "around mu"),
+        (lambda mu, log_var: mu + (log_var / 2).exp() * torch.randn(mu.shape[1]), "Every image"),
+        (lambda mu, log_var: mu + (log_var / 2).exp() * torch.randn(len(mu), 1), "All latents"),
+        (lambda mu, log_var: mu + (log_var / 2).exp(), "Every image"),
+        (
+            lambda mu, log_var: torch.distributions.Normal(mu, (log_var / 2).exp()).sample(),
+            "no gradient reaches mu",
+        ),
+        (
+            lambda mu, log_var: mu + (log_var / 2).exp().detach() * torch.randn(mu.shape),
+            "no gradient reaches log_var",
+        ),
+        (lambda mu, log_var: mu.sum(1), "The shape is (20000,)"),
     ],
     "kl_divergence": [
         (lambda mu, log_var: 2 * kl_divergence_sum(mu, log_var), "twice the KL"),

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vaelib import losses
+from vaelib.models import seeded
 
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
 
@@ -67,24 +68,74 @@ def check_bernoulli_nll(answer: Callable | None) -> Verdict:
 
 
 def check_reparameterise(answer: Callable | None) -> Verdict:
-    """answer(mu, log_var, epsilon), all (N, K) -> z (N, K), a sample of N(mu, sigma^2)."""
-    mu, log_var, epsilon = _normal(4, 3), _normal(4, 3, seed=1), _normal(4, 3, seed=2)
-    mistakes = {
-        "You multiplied by the variance. Which has the units of z: sigma or sigma squared?": mu
-        + log_var.exp() * epsilon,
-        "You multiplied by log_var itself. What does the encoder's second output mean?": mu
-        + log_var * epsilon,
-        "You halved log_var but it is still a logarithm.": mu + log_var / 2 * epsilon,
-        "You took the square root of log_var, which has none where log_var is below 0.": mu
-        + log_var.sqrt() * epsilon,
-        "You halved the variance. Where does the half go: before the exponential or after?": mu
-        + log_var.exp() / 2 * epsilon,
-        "This is mu: the code is still a point. Where is epsilon?": mu,
-        "There is no mu in this: every image has a code around 0.": (log_var / 2).exp() * epsilon,
-        "The sign of log_var is turned round: a large variance gives a small spread.": mu
-        + (-log_var / 2).exp() * epsilon,
+    """answer(mu, log_var), both (N, K) -> z (N, K), one sample of N(mu, sigma^2) for each image."""
+    mu = torch.tensor([3.0, -1.0, 0.5], dtype=torch.float64).repeat(20_000, 1).requires_grad_()
+    log_var = torch.tensor([-3.0, 0.5, 1.5], dtype=torch.float64).repeat(20_000, 1).requires_grad_()
+    with seeded(0):  # the student draws from the global generator, and each time alike
+        z, early = _call(answer, (mu, log_var), mu.shape)
+    if early is not None:
+        return early
+    deviation = z.detach() - mu.detach()
+    if deviation.abs().max() == 0:
+        return Verdict(WRONG, "This is mu: the code is still a point. Where is epsilon?")
+    if deviation[:, 0].std() < 1e-6:
+        return Verdict(
+            WRONG,
+            "Every image of the batch was given the same epsilon. How many numbers does a batch of "
+            "N codes with K latents need?",
+        )
+    if torch.corrcoef(deviation.T)[0, 1].abs() > 0.9:
+        return Verdict(
+            WRONG,
+            "All latents of an image were given the same epsilon. How many numbers does a batch of "
+            "N codes with K latents need?",
+        )
+    if sentence := _wrong_spread(z.detach(), mu[0].detach(), log_var[0].detach()):
+        return Verdict(WRONG, sentence)
+    gradients = [None, None]
+    if z.requires_grad:
+        gradients = torch.autograd.grad(z.sum(), (mu, log_var), allow_unused=True)
+    for name, gradient, expected in zip(
+        ("mu", "log_var"), gradients, (torch.ones_like(deviation), deviation / 2), strict=True
+    ):
+        if gradient is None or not gradient.any():
+            return Verdict(
+                WRONG,
+                f"The samples are right, but no gradient reaches {name}: which step of yours cut "
+                "it off? The encoder would learn nothing from the reconstruction.",
+            )
+        if not torch.allclose(gradient, expected, atol=1e-3):
+            return Verdict(WRONG, f"The samples are right, but their gradient in {name} is not.")
+    return Verdict(RIGHT, "Right.")
+
+
+def _wrong_spread(z: Tensor, mu: Tensor, log_var: Tensor) -> str | None:
+    """What mistake the mean and the standard deviation of the samples betray, if any."""
+    if not z.isfinite().all():
+        return "Some samples are not numbers. Is there a root of something below 0?"
+    sigma = (log_var / 2).exp()
+    spreads = {
+        "The spread is the variance. Which has the units of z: sigma or sigma squared?": sigma**2,
+        "The spread is log_var itself. What does the encoder's second output mean?": log_var.abs(),
+        "You halved log_var but it is still a logarithm.": log_var.abs() / 2,
+        "You halved the variance. Where does the half go: before the exponential or after?": (
+            sigma**2 / 2
+        ),
+        "The sign of log_var is turned round: a large variance gives a small spread.": 1 / sigma,
     }
-    return _judge(answer, (mu, log_var, epsilon), mu + (log_var / 2).exp() * epsilon, mistakes)
+    if ((z.std(0) / sigma).log().abs() > 0.05).any():
+        for sentence, spread in spreads.items():
+            if ((z.std(0) / spread).log().abs() < 0.05).all():
+                return sentence
+        return (
+            f"The samples spread wrongly: by {z.std(0)[0]:.2g} where log_var is {log_var[0]:g}, "
+            f"by {z.std(0)[2]:.2g} where it is {log_var[2]:g}."
+        )
+    if (z.mean(0).abs() < 0.1).all():
+        return "There is no mu in this: every image has a code around 0."
+    if ((z.mean(0) - mu).abs() > 0.1).any():
+        return "The samples do not lie around mu. Is the mean of your epsilon 0?"
+    return None
 
 
 # --- chapter 3 ------------------------------------------------------------------------------------
@@ -178,34 +229,53 @@ def _judge(
     answer: Callable | None, inputs: tuple[Tensor, ...], right: Tensor, mistakes: dict[str, Tensor]
 ) -> Verdict:
     """Call ``answer(*inputs)`` and compare: with nothing, with ``right``, with each mistake."""
-    if answer is None:
-        return Verdict(NOT_ATTEMPTED, "not attempted yet")
-    try:
-        got = answer(*(given.clone() for given in inputs))
-    except NotImplementedError:
-        return Verdict(NOT_ATTEMPTED, "not attempted yet")
-    except Exception as error:  # the student's own, of whatever kind; it is shown to them
-        return Verdict(WRONG, f"Your function stopped with {type(error).__name__}: {error}")
-    if got is None or got is ...:
-        return Verdict(NOT_ATTEMPTED, "not attempted yet")
-    try:
-        got = torch.as_tensor(got, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError):
-        return Verdict(WRONG, f"Expected a tensor; your function returned a {type(got).__name__}.")
+    got, early = _call(answer, inputs)
+    if early is not None:
+        return early
     if _same(got, right):
         return Verdict(RIGHT, "Right.")
     for sentence, values in mistakes.items():
         if _same(got, values):
             return Verdict(WRONG, sentence)
     if got.shape != right.shape:
-        return Verdict(
-            WRONG,
-            f"The shape is {tuple(got.shape)}, expected {tuple(right.shape)}, for inputs of shape "
-            f"{tuple(inputs[0].shape)}.",
-        )
+        return _wrong_shape(got, right.shape, inputs)
     if not got.isfinite().all():
         return Verdict(WRONG, "Some values are infinite or not a number.")
     return Verdict(WRONG, _how_far(got, right))
+
+
+def _call(
+    answer: Callable | None, inputs: tuple[Tensor, ...], shape: torch.Size | None = None
+) -> tuple[Tensor | None, Verdict | None]:
+    """What ``answer`` gives for copies of ``inputs``, or else the verdict that ends the matter."""
+    stub = Verdict(NOT_ATTEMPTED, "not attempted yet")
+    if answer is None:
+        return None, stub
+    try:
+        got = answer(*(given.clone() for given in inputs))
+    except NotImplementedError:
+        return None, stub
+    except Exception as error:  # the student's own, of whatever kind; it is shown to them
+        message = f"Your function stopped with {type(error).__name__}: {error}"
+        return None, Verdict(WRONG, message)
+    if got is None or got is ...:
+        return None, stub
+    try:
+        got = torch.as_tensor(got, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        message = f"Expected a tensor; your function returned a {type(got).__name__}."
+        return None, Verdict(WRONG, message)
+    if shape is not None and got.shape != shape:
+        return None, _wrong_shape(got, shape, inputs)
+    return got, None
+
+
+def _wrong_shape(got: Tensor, shape: torch.Size, inputs: tuple[Tensor, ...]) -> Verdict:
+    return Verdict(
+        WRONG,
+        f"The shape is {tuple(got.shape)}, expected {tuple(shape)}, for inputs of shape "
+        f"{tuple(inputs[0].shape)}.",
+    )
 
 
 def _same(got: Tensor, values: Tensor) -> bool:
