@@ -103,6 +103,7 @@ class Images:
         return self.pixels.float() / 255
 
     def to(self, device) -> "Images":
+        """The same set on another device."""
         return Images(self.pixels.to(device), self.labels.to(device))
 
     def batches(

@@ -146,6 +146,7 @@ def _title(name: str) -> str:
 
 
 def codes_path(name: str, folder: Path | None = None) -> Path:
+    """Where the codes of the model ``name`` are kept."""
     return (folder or weights.FOLDER) / f"{name}.codes.safetensors"
 
 

@@ -227,6 +227,7 @@ class Architecture:
         return make(*shapes, dense=dense) if dense else make(*shapes)
 
     def asdict(self) -> dict:
+        """The fields as plain data; ``Architecture(**architecture.asdict())`` is the same again."""
         return asdict(self)
 
 

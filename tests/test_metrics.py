@@ -1,0 +1,410 @@
+"""The scoreboard: each figure on made-up cases whose answer is known, then on real digits."""
+
+import math
+from dataclasses import asdict
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from support import generator
+from torch import nn
+
+from vaelib import data, metrics, weights
+from vaelib.data import Images
+from vaelib.latent import Codes
+from vaelib.models import Architecture, seeded
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=generator(seed))
+
+
+def codes_of(mu, labels=None, z=None):
+    labels = torch.zeros(len(mu), dtype=torch.int64) if labels is None else labels
+    return Codes(mu, None, mu if z is None else z, labels)
+
+
+# --- Recognised, balance, accuracy: a judge that reads its verdict from the picture ----------
+
+
+def obvious_judge(pictures):
+    """The top row of a picture holds the probabilities that this judge will give."""
+    return pictures[:, 0, 0, :10].log()
+
+
+def pictures_with(probabilities):
+    pictures = torch.zeros(len(probabilities), 1, 28, 28)
+    pictures[:, 0, 0, :10] = probabilities
+    return pictures
+
+
+def verdicts(*pairs):
+    """Pictures on which the judge names ``digit`` with ``confidence``, for each pair."""
+    rows = []
+    for digit, confidence in pairs:
+        row = torch.full((10,), (1 - confidence) / 9)
+        row[digit] = confidence
+        rows.append(row)
+    return pictures_with(torch.stack(rows))
+
+
+def test_recognised_is_the_share_at_or_above_the_threshold():
+    pictures = verdicts((3, 0.9), (4, 0.8), (4, 0.7), (5, 0.2))
+    assert metrics.recognised(obvious_judge, pictures, 0.75) == 0.5
+    assert metrics.recognised(obvious_judge, pictures, 0.0) == 1
+    assert metrics.recognised(obvious_judge, pictures, 0.95) == 0
+
+
+@given(st.floats(0.5, 0.99), st.integers(200, 600))
+def test_the_threshold_keeps_the_share_asked_for(keep, n):
+    confidence = 0.1 + 0.9 * torch.rand(n, generator=generator(n))
+    pictures = verdicts(*[(i % 10, c) for i, c in enumerate(confidence.tolist())])
+    images = Images.from_float(pictures)
+    threshold = metrics.recognition_threshold(obvious_judge, images, keep)
+    share = metrics.recognised(obvious_judge, images.float(), threshold)
+    assert share == pytest.approx(keep, abs=0.02)  # pixels have 256 levels: there are ties
+
+
+def test_probabilities_are_those_of_the_judge_in_order():
+    probabilities = torch.rand(2500, 10, generator=generator()).softmax(1)
+    found = metrics.judge_probabilities(obvious_judge, pictures_with(probabilities))
+    torch.testing.assert_close(found, probabilities)
+
+
+def test_accuracy_counts_the_digits_named_right():
+    pictures = Images.from_float(
+        verdicts((3, 0.9), (4, 0.8), (4, 0.7), (5, 0.9)), torch.tensor([3, 4, 0, 1])
+    )
+    assert metrics.accuracy(obvious_judge, pictures) == 0.5
+
+
+def test_digit_shares_are_of_all_pictures():
+    pictures = verdicts((3, 0.9), (3, 0.8), (5, 0.9), (4, 0.2))
+    expected = torch.zeros(10)
+    expected[3], expected[5] = 0.5, 0.25
+    assert metrics.digit_shares(obvious_judge, pictures, 0.5).equal(expected)
+
+
+def test_balance_is_1_when_even_and_a_tenth_for_one_digit_alone():
+    even = verdicts(*[(digit, 0.9) for digit in range(10)])
+    assert metrics.balance(obvious_judge, even, 0.5) == pytest.approx(1)
+    alone = verdicts(*[(7, 0.9)] * 10)
+    assert metrics.balance(obvious_judge, alone, 0.5) == pytest.approx(0.1)
+    two = verdicts((1, 0.9), (2, 0.9))
+    assert metrics.balance(obvious_judge, two, 0.5) == pytest.approx(0.2)
+
+
+def test_balance_looks_at_recognised_pictures_alone():
+    even = [(digit, 0.9) for digit in range(10)]
+    unclear = verdicts(*even, *[(7, 0.4)] * 50)
+    assert metrics.balance(obvious_judge, unclear, 0.5) == pytest.approx(1)
+    assert metrics.balance(obvious_judge, unclear, 0.95) == 0
+
+
+# --- Drawing codes --------------------------------------------------------------------------
+
+
+def test_the_prior_needs_no_codes():
+    far = codes_of(normal(100, 3) + 50)
+    assert metrics.sample_codes(far, 500, "prior").equal(
+        metrics.sample_codes(codes_of(normal(100, 3)), 500, "prior")
+    )
+    drawn = metrics.sample_codes(far, 5000, "prior")
+    assert stats.kstest(drawn.flatten().numpy(), "norm").pvalue > 1e-3
+
+
+def test_the_box_is_filled_evenly_and_not_left():
+    z = normal(500, 2) * torch.tensor([1.0, 5.0])
+    drawn = metrics.sample_codes(codes_of(z), 5000, "box")
+    low, high = z.amin(0), z.amax(0)
+    share = (drawn - low) / (high - low)
+    assert share.min() >= 0
+    assert share.max() <= 1
+    for column in share.T.numpy():
+        assert stats.kstest(column, "uniform").pvalue > 1e-3
+
+
+def test_the_gaussian_has_the_mean_and_covariance_of_the_codes():
+    z = normal(5000, 2) @ torch.tensor([[2.0, 0.0], [1.5, 0.5]]).T + torch.tensor([3.0, -1.0])
+    drawn = metrics.sample_codes(codes_of(z), 50_000, "gaussian")
+    torch.testing.assert_close(drawn.mean(0), z.mean(0), atol=0.05, rtol=0)
+    torch.testing.assert_close(drawn.T.cov(), z.T.cov(), atol=0.1, rtol=0)
+
+
+def two_clusters(n=4000):
+    return torch.cat([normal(n, 2) - 10, normal(n, 2, seed=1) + 10])
+
+
+def test_the_mixture_keeps_out_of_the_gap_that_the_gaussian_falls_into():
+    codes = codes_of(two_clusters())
+    in_the_gap = {
+        how: (metrics.sample_codes(codes, 2000, how).norm(dim=1) < 5).double().mean().item()
+        for how in ("gaussian", "mixture")
+    }
+    assert in_the_gap["mixture"] == 0
+    assert in_the_gap["gaussian"] > 0.2
+
+
+def test_codes_are_drawn_from_the_samples_and_not_from_the_means():
+    mu = torch.zeros(2000, 2)
+    codes = codes_of(mu, z=mu + normal(2000, 2))
+    for how in ("box", "gaussian", "mixture"):
+        assert metrics.sample_codes(codes, 2000, how).std() > 0.5
+
+
+@pytest.mark.parametrize("how", metrics.SAMPLERS)
+def test_drawing_is_fixed_by_its_seed_alone(how):
+    codes = codes_of(two_clusters(200))
+    drawn = []
+    for global_seed, seed in ((0, 5), (1, 5), (1, 6)):
+        with seeded(global_seed):
+            drawn.append(metrics.sample_codes(codes, 300, how, seed))
+    assert drawn[0].shape == (300, 2)
+    assert drawn[0].dtype == torch.float32
+    assert drawn[0].equal(drawn[1])
+    assert not drawn[0].equal(drawn[2])
+
+
+def test_an_unknown_way_of_drawing_lists_the_known_ones():
+    with pytest.raises(ValueError, match="prior, box, gaussian, mixture; got 'bax'"):
+        metrics.sample_codes(codes_of(normal(10, 2)), 10, "bax")
+
+
+# --- Mass covered ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep", [0.9, 0.99])
+def test_of_the_same_distribution_the_share_kept_is_covered(keep):
+    covered = metrics.mass_covered(
+        normal(5000, 2), normal(5000, 2, seed=1), normal(5000, 2, seed=2), keep
+    )
+    assert covered == pytest.approx(keep, abs=4 * math.sqrt(2 * keep * (1 - keep) / 5000))
+
+
+def test_nothing_is_covered_far_away_and_half_of_a_half():
+    fitted, held_out, z = (normal(2000, 2, seed=seed) for seed in range(3))
+    assert metrics.mass_covered(fitted, held_out, z + 100) == 0
+    half = torch.where(torch.arange(2000)[:, None] % 2 == 0, z, z + 100)
+    assert metrics.mass_covered(fitted, held_out, half) == pytest.approx(0.495, abs=0.01)
+
+
+@given(st.floats(1e-2, 1e3))
+def test_the_scale_of_the_codes_plays_no_part_in_the_mass_covered(scale):
+    fitted, held_out, z = (normal(300, 2, seed=seed).double() for seed in range(3))
+    plain = metrics.mass_covered(fitted, held_out, 2 * z)
+    assert 0.2 < plain < 0.95
+    assert metrics.mass_covered(scale * fitted, scale * held_out, scale * 2 * z) == plain
+
+
+# --- Interpolation --------------------------------------------------------------------------
+
+
+class Line(nn.Module):
+    """Decodes a code to a picture whose every pixel is the sigmoid of the first coordinate."""
+
+    def __init__(self):
+        super().__init__()
+        self.nothing = nn.Parameter(torch.zeros(1))
+
+    def decode(self, z):
+        return z[:, :1, None, None].expand(-1, 1, 28, 28)
+
+
+def sure_at_the_ends(pictures):
+    """Certain of pictures from |z| >= 1/2 on, and of no digit between."""
+    certain = pictures[:, 0, 0, 0].logit().abs() >= 0.5 - 1e-4
+    return torch.where(certain[:, None], 100.0, 0.0) * torch.eye(10)[0]
+
+
+def test_interpolation_validity_is_the_share_of_inner_points_recognised():
+    labels = torch.arange(200) % 2
+    codes = codes_of((2.0 * labels - 1)[:, None].expand(-1, 2), labels)
+    # The inner points of a path from -1 to 1 lie at -.8, -.6, ... .8: four of nine have |z| >= .5.
+    valid = metrics.interpolation_validity(Line(), sure_at_the_ends, 0.9, codes, pairs=100)
+    assert valid == pytest.approx(4 / 9)
+    valid = metrics.interpolation_validity(Line(), sure_at_the_ends, 0.9, codes, pairs=100, steps=1)
+    assert valid == 0  # the middle alone: the ends are not counted
+
+
+def test_interpolation_pairs_are_of_different_digits():
+    # Equal digits have equal codes: were a pair alike, its path would be recognised throughout.
+    labels = torch.arange(200) % 2
+    codes = codes_of((2.0 * labels - 1)[:, None].expand(-1, 2), labels)
+    for seed in range(5):
+        valid = metrics.interpolation_validity(
+            Line(), sure_at_the_ends, 0.9, codes, pairs=50, steps=1, seed=seed
+        )
+        assert valid == 0
+
+
+# --- k nearest neighbours -------------------------------------------------------------------
+
+
+def clusters(n, seed, spread=0.1, count=10):
+    labels = torch.arange(n) % count
+    angle = labels * (2 * math.pi / count)
+    centres = 10 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    return codes_of(centres + spread * normal(n, 2, seed=seed), labels)
+
+
+def test_knn_is_perfect_on_clusters_and_chance_on_labels_drawn_at_random():
+    fitted, held_out = clusters(500, 0), clusters(300, 1)
+    assert metrics.knn_accuracy(fitted, held_out) == 1
+    random = torch.randint(10, (500,), generator=generator())
+    shuffled = fitted._replace(labels=random)
+    assert metrics.knn_accuracy(shuffled, held_out) < 0.3
+
+
+def test_knn_uses_the_means_of_the_first_codes_alone():
+    fitted, held_out = clusters(500, 0), clusters(300, 1)
+    noisy = fitted._replace(z=normal(500, 2)), held_out._replace(z=normal(300, 2))
+    assert metrics.knn_accuracy(*noisy) == 1
+    wrong = fitted.labels.clone()
+    wrong[250:] = (wrong[250:] + 1) % 10
+    spoiled = fitted._replace(labels=wrong)
+    assert metrics.knn_accuracy(spoiled, held_out, limit=250) == 1
+    assert metrics.knn_accuracy(spoiled, held_out, k=20) < 1
+
+
+# --- Distances to the prior -----------------------------------------------------------------
+
+
+@given(st.floats(-3, 3), st.floats(0.1, 5), st.integers(1, 300), st.integers(1, 4))
+def test_the_ks_distance_is_that_of_scipy(shift, scale, n, k):
+    z = shift + scale * normal(n, k).double()
+    expected = [stats.kstest(column, "norm").statistic for column in z.T.numpy()]
+    assert metrics.ks_distance(z).tolist() == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_ks_distance_of_the_prior_is_below_its_5_percent_point_and_of_others_above():
+    z = normal(10_000, 2)
+    assert metrics.ks_distance(z).max() < 0.0136
+    assert metrics.ks_distance(1.1 * z).min() > 0.0136
+
+
+def test_the_prior_is_as_uniform_in_two_dimensions_as_sampling_noise_allows():
+    values = [metrics.uniformity_2d(normal(10_000, 2, seed=seed)) for seed in range(20)]
+    assert sum(values) / 20 == pytest.approx(0.04, abs=0.002)
+
+
+def test_uniform_columns_that_move_together_are_not_uniform_in_two_dimensions():
+    z = normal(10_000, 2)
+    together = torch.stack([z[:, 0], 0.9 * z[:, 0] + math.sqrt(1 - 0.81) * z[:, 1]], dim=1)
+    assert metrics.ks_distance(together).max() < 0.0136
+    assert metrics.uniformity_2d(together) > 0.3
+
+
+def test_uniformity_is_0_when_even_and_near_1_in_one_cell():
+    u = (torch.arange(10) + 0.5) / 10
+    even = torch.special.ndtri(torch.cartesian_prod(u, u))
+    assert metrics.uniformity_2d(even) == pytest.approx(0, abs=1e-6)
+    assert metrics.uniformity_2d(torch.full((50, 2), 0.1)) == pytest.approx(0.99)
+    assert metrics.uniformity_2d(torch.full((50, 2), 40.0)) == pytest.approx(0.99)  # its CDF is 1
+
+
+def test_the_area_of_a_digit_is_that_of_its_one_sigma_ellipse():
+    n = 20_000
+    labels = torch.arange(n) % 10
+    turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]])
+    scale = (labels[:, None] + 1.0) * torch.tensor([1.0, 0.5])
+    mu = (normal(n, 2) * scale) @ turn.T + 7 * labels[:, None]
+    expected = math.pi * 0.5 * (torch.arange(10) + 1.0) ** 2
+    torch.testing.assert_close(
+        metrics.area_per_digit(codes_of(mu, labels)), expected, rtol=0.1, atol=0
+    )
+
+
+# --- The shipped judge, on real digits ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return data.mnist()
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return weights.load("judge-mnist")
+
+
+@pytest.fixture(scope="module")
+def threshold(judge, mnist):
+    return metrics.recognition_threshold(judge, mnist.test)
+
+
+def test_of_real_digits_95_percent_are_recognised_and_their_digits_balanced(
+    judge, threshold, mnist
+):
+    x = mnist.test.float()
+    assert metrics.recognised(judge, x, threshold) == pytest.approx(0.95, abs=0.002)
+    assert metrics.balance(judge, x, threshold) == pytest.approx(0.97, abs=0.01)
+
+
+def test_the_judge_names_real_digits_right(judge, mnist):
+    assert metrics.accuracy(judge, mnist.test) > 0.985
+
+
+def test_double_exposures_of_two_digits_are_not_recognised(judge, threshold, mnist):
+    x, labels = mnist.test.float(), mnist.test.labels
+    other = torch.randperm(len(x), generator=generator())
+    differ = labels != labels[other]
+    double = (x[differ] + x[other][differ]) / 2
+    assert metrics.recognised(judge, double, threshold) < 0.1
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        lambda x: torch.rand(x.shape, generator=generator()),
+        lambda x: x.flatten(2)[..., torch.randperm(784, generator=generator())].view_as(x),
+        lambda x: torch.zeros_like(x),
+        lambda x: torch.full_like(x, 0.5),
+        lambda x: x.mean(0, keepdim=True),
+    ],
+    ids=["noise", "shuffled pixels", "empty", "grey", "mean image"],
+)
+def test_what_is_no_digit_is_not_recognised(judge, threshold, mnist, picture):
+    assert metrics.recognised(judge, picture(mnist.test[:1000].float()), threshold) < 0.02
+
+
+# --- The scoreboard -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def score_of(judge, threshold, mnist):
+    """Score an untrained model on a few images, with the global random state set to a seed."""
+
+    def score(kind, global_seed=0):
+        model = Architecture(kind=kind, encoder_hidden=(32,), decoder_hidden=(32,)).build()
+        few = mnist.train[:2000], mnist.test[:1000]
+        with seeded(global_seed):
+            return metrics.scoreboard(model, judge, *few, samples=200, threshold=threshold)
+
+    return score
+
+
+def test_every_figure_of_the_scoreboard_is_within_its_range(score_of):
+    ae, vae = score_of("ae"), score_of("vae")
+    for score in (ae, vae):
+        assert set(score.recognised) == set(score.balance) == set(metrics.SAMPLERS)
+        shares = [*score.recognised.values(), *score.balance.values()]
+        shares += [score.interpolation, score.covered, score.knn, score.ks]
+        assert all(0 <= share <= 1 + 1e-6 for share in shares)  # ten shares are summed
+        assert score.reconstruction > 0
+        assert score.spread > 0
+    assert ae.kl == ae.sigma == 0
+    assert vae.kl > 0
+    assert vae.sigma == pytest.approx(1, abs=0.3)  # untrained, so log_var is near 0
+
+
+def test_the_scoreboard_does_not_depend_on_the_global_random_state(score_of):
+    assert asdict(score_of("vae", 0)) == asdict(score_of("vae", 1))
+
+
+def test_the_scoreboard_repeats_the_figures_of_the_recipe(judge, threshold, mnist):
+    model, figures = weights.load("vae-mnist-2d"), weights.recipe("vae-mnist-2d")["figures"]
+    score = metrics.scoreboard(model, judge, *mnist, samples=100, threshold=threshold)
+    assert score.reconstruction == pytest.approx(figures["reconstruction"], rel=1e-4)
+    assert score.kl == pytest.approx(figures["kl"], rel=1e-4)
