@@ -1,0 +1,171 @@
+"""Measure the budgets of the book and write them to BENCHMARKS.md; a test never times.
+
+    python tools/bench.py                  everything
+    python tools/bench.py epoch weights    some of: epoch, weights, import, chapters
+
+Times are medians of runs that take turns, so a slow moment of the machine hits all alike.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from vaelib import data, training, weights
+from vaelib._torchvision import import_torchvision
+from vaelib.losses import negative_elbo
+from vaelib.models import Architecture
+from vaelib.training import Config, evaluate, fit
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "BENCHMARKS.md"
+# pytorch/examples vae/main.py: 784-400-20, batches of 128, Adam at 1e-3.
+EXAMPLE = Architecture(encoder_hidden=(400,), decoder_hidden=(400,), latent_dim=20)
+BATCH = 128
+BOUNDS = {"vae-mnist-2d": (139.5, 137.0), "vae-mnist-20d": (96.5, 95.0)}  # required, stretch
+
+
+def bench_epoch(rounds: int = 3) -> list[tuple[str, str, str]]:
+    """One epoch by `fit`, by the bare arithmetic, and by a DataLoader with ToTensor."""
+    mnist = data.mnist()
+    in_hand = [x for x, _ in mnist.train.batches(BATCH)]
+    torchvision = import_torchvision()
+    loader = torch.utils.data.DataLoader(
+        torchvision.datasets.MNIST(
+            data.cache_folder(), train=True, transform=torchvision.transforms.ToTensor()
+        ),
+        batch_size=BATCH,
+        shuffle=True,
+    )
+    ways = {
+        "fit": lambda: fit(
+            EXAMPLE.build(), mnist.train, Config(epochs=1, batch_size=BATCH), progress=False
+        ),
+        "floor": lambda: _bare_epoch(in_hand),
+        "loader": lambda: _bare_epoch(x for x, _ in loader),
+    }
+    seconds = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, run in ways.items():
+            seconds[name].append(_timed(run))
+    fit_s, floor_s, loader_s = (statistics.median(seconds[name]) for name in ways)
+    over_floor = statistics.median(a / b for a, b in zip(seconds["fit"], seconds["floor"]))
+    faster = statistics.median(a / b for a, b in zip(seconds["loader"], seconds["fit"]))
+    return [
+        ("an epoch of the 784-400-20 VAE by `fit`", f"{fit_s:.2f} s", ""),
+        ("the same steps on data already in hand", f"{floor_s:.2f} s", ""),
+        ("the same steps by a DataLoader with ToTensor", f"{loader_s:.2f} s", ""),
+        ("`fit` over data in hand", f"{over_floor:.2f} x", "at most 1.3 x"),
+        ("DataLoader over `fit`", f"{faster:.1f} x", "at least 4 x"),
+    ]
+
+
+def _bare_epoch(batches) -> None:
+    model = EXAMPLE.build()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for x in batches:
+        output = model(x)
+        terms = negative_elbo(output.logits, x, output.mu, output.log_var)
+        optimiser.zero_grad()
+        terms.loss.mean().backward()
+        optimiser.step()
+
+
+def bench_weights() -> list[tuple[str, str, str]]:
+    """Held-out loss of the shipped models, one sampled z an image, averaged over five seeds."""
+    test = data.mnist().test
+    rows = []
+    for name, (required, stretch) in BOUNDS.items():
+        model = weights.load(name)
+        losses = [evaluate(model, test, training.elbo_loss, seed=seed).loss for seed in range(5)]
+        spread = statistics.stdev(losses)
+        rows.append(
+            (
+                f"held-out loss of `{name}`",
+                f"{statistics.mean(losses):.2f} nats (spread over seeds of z {spread:.2f})",
+                f"at most {required}, stretch {stretch}",
+            )
+        )
+        for path in weights.FOLDER.glob(f"{name}.*coder.safetensors"):
+            size = path.stat().st_size / 1000
+            rows.append((f"`{path.name}`", f"{size:.0f} kB", "at most 300 kB where a page uses it"))
+    return rows
+
+
+def bench_import(rounds: int = 7) -> list[tuple[str, str, str]]:
+    """`import vaelib` and its eager names, over `import torch` alone, in fresh processes."""
+    both = {"torch": [], "vaelib": []}
+    for _ in range(rounds):
+        for name, seconds in both.items():
+            code = "import torch" if name == "torch" else "import torch, vaelib"
+            seconds.append(_timed(lambda: subprocess.run([sys.executable, "-c", code], check=True)))
+    extra = statistics.median(both["vaelib"]) - statistics.median(both["torch"])
+    return [("`import vaelib` over `import torch`", f"{max(extra, 0):.2f} s", "at most 0.3 s")]
+
+
+def bench_chapters() -> list[tuple[str, str, str]]:
+    """Seconds to execute each notebook from the top, kernel start included."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    rows, total = [], 0.0
+    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": ROOT}})
+        seconds = _timed(client.execute)
+        total += seconds
+        rows.append((f"chapter `{path.stem}`", f"{seconds:.0f} s", "at most 60 s"))
+    return [*rows, ("all chapters", f"{total:.0f} s", "at most 240 s")]
+
+
+def _timed(run) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def machine() -> str:
+    """The machine in words: what the numbers depend on, and nothing that names it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB of memory, "
+        f"{platform.system()}, Python {platform.python_version()}, torch "
+        f"{torch.__version__.split('+')[0]} with {torch.get_num_threads()} threads, no GPU used"
+    )
+
+
+BENCHES = {
+    "epoch": bench_epoch,
+    "weights": bench_weights,
+    "import": bench_import,
+    "chapters": bench_chapters,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("which", nargs="*", choices=[[], *BENCHES], help="by default all")
+    which = parser.parse_args().which or list(BENCHES)
+    rows = []
+    for name in which:
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        rows += BENCHES[name]()
+    table = "\n".join(
+        ["| what | measured | budget |", "| --- | --- | --- |"]
+        + [f"| {' | '.join(row)} |" for row in rows]
+    )
+    print(table)
+    if which == list(BENCHES):
+        PAGE.write_text(
+            f"# Benchmarks\n\nWritten by `make bench`. Machine: {machine()}.\n\n{table}\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
