@@ -179,7 +179,7 @@ FACTS = """() => {
 
 
 def listen(page: Page, visit: Visit, origin: str) -> None:
-    """Note from now on what `page` asks for outside `origin`, what fails, and what errors it logs."""
+    """Note from now on what `page` asks for outside `origin`, what fails, and errors it logs."""
 
     def on_request(request) -> None:
         if not request.url.startswith((origin, "data:", "blob:")):

@@ -1,0 +1,418 @@
+"""The explorers in a browser, in a book of two pages that is built for these tests.
+
+A book of its own, because some tests damage it: what a reader sees where a file is missing is part
+of what is promised. The real book's pages are looked at by test_pages.py.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+import yaml
+from playwright.sync_api import Page
+
+from project import ROOT
+from vaelib import explore, weights
+from vaelib.latent import decode_images
+
+from .conftest import Visit, listen, serving
+
+pytestmark = pytest.mark.book
+
+AE, VAE = "ae-mnist-2d", "vae-mnist-2d"
+START = (0.5, -1.0)
+EXPLORER = "chapters/explorer.html"
+# Page and PyTorch round the same sigmoid to 256 levels; where it lies between two levels, the
+# order of a sum decides. Float16 weights cost nothing here: both read the same ones.
+LEVELS = 1
+
+
+@pytest.fixture(scope="session")
+def small_book(tmp_path_factory) -> Path:
+    """The pages of a book with the real book's settings: text, then a page with an explorer."""
+    source = tmp_path_factory.mktemp("small")
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("# Far above\n\n" + "A line of text.\n\n" * 60),
+        nbformat.v4.new_code_cell(
+            f"from vaelib import explore\n\nexplore.latent_explorer({AE!r}, {VAE!r}, z={START!r})"
+        ),
+    ]
+    (source / "chapters").mkdir()
+    nbformat.write(notebook, source / "chapters" / "explorer.ipynb")
+    (source / "intro.md").write_text("# Text alone\n\nNothing moves here.\n")
+    contents = {"format": "jb-book", "root": "intro", "chapters": [{"file": "chapters/explorer"}]}
+    (source / "_toc.yml").write_text(yaml.safe_dump(contents))
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text())
+    settings["sphinx"]["local_extensions"] = {"vae_book": str(ROOT / "book_ext")}
+    shutil.copytree(ROOT / "book_ext" / "static", source / "book_ext" / "static")
+    # In the order of the real settings: the pages' scripts are loaded in it.
+    (source / "_config.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", "-W", "--keep-going"]
+    run = subprocess.run(
+        [*command, source], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
+    return source / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def small_address(small_book) -> str:
+    with serving(small_book) as where:
+        yield where
+
+
+@contextmanager
+def opened(browser, url: str, **options):
+    """A page and the record of what it does; errors and requests are judged by the test."""
+    visit = Visit()
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    page = context.new_page()
+    listen(page, visit, re.match(r"https?://[^/]+|file://", url)[0])
+    page.goto(url)
+    yield page, visit
+    context.close()
+
+
+def awake(page: Page) -> Page:
+    """Bring the explorer into view and wait for its first pictures."""
+    page.wait_for_selector(".cell_output .jupyter-widgets", state="attached")
+    page.locator(".cell_output").scroll_into_view_if_needed()
+    page.wait_for_selector(".vaelib-picture[aria-label]")
+    settle(page)
+    return page
+
+
+@pytest.fixture(params=["http", "file"])
+def explorer(request, browser, small_book, small_address):
+    """The explorer's page, from a server and from disk; no test may leave a trace of an error."""
+    url = small_address + EXPLORER
+    if request.param == "file":
+        url = (small_book / EXPLORER).as_uri()
+    with opened(browser, url) as (page, visit):
+        yield awake(page)
+        assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
+
+
+def settle(page: Page) -> None:
+    """Two frames: one in which the change is painted, one after it."""
+    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+
+def point(page: Page) -> tuple[float, float]:
+    """Where the sliders say that the point is."""
+    texts = page.locator(".vaelib-explorer .widget-readout").all_text_contents()
+    return tuple(float(text.replace("−", "-")) for text in texts)
+
+
+def painted(page: Page) -> torch.Tensor:
+    """The decoded pictures as the screen has them: ink in levels, (panes, 784)."""
+    return 255 - torch.tensor(
+        page.evaluate("""() => [...document.querySelectorAll(".vaelib-picture")].map((canvas) => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, 28, 28);
+          return Array.from({ length: 784 }, (_, i) => data[4 * i]);
+        })""")
+    )
+
+
+def decoded(z: tuple[float, float]) -> torch.Tensor:
+    """The same pictures by PyTorch."""
+    models = [weights.load(name) for name in (AE, VAE)]
+    return torch.cat([decode_images(m, torch.tensor([z])).flatten(1) for m in models]) * 255
+
+
+def assert_pictures_are_pytorchs(page: Page) -> None:
+    difference = (painted(page) - decoded(point(page))).abs().max().item()
+    assert difference <= LEVELS, f"{difference:.2f} levels of 255 at {point(page)}"
+
+
+def test_pictures_equal_pytorchs(explorer):
+    assert point(explorer) == START
+    assert_pictures_are_pytorchs(explorer)
+    # The panes are not exchanged: each is far from the other model's picture.
+    assert (painted(explorer).flip(0) - decoded(START)).abs().max() > 20 * LEVELS
+
+
+@pytest.mark.parametrize("slider", [0, 1])
+def test_a_slider_moves_by_keyboard(explorer, slider):
+    handle = explorer.locator(".noUi-handle").nth(slider)
+    handle.focus()
+    for key, change in (("ArrowRight", 0.05), ("ArrowLeft", -0.05), ("PageUp", 0.25)):
+        before, picture = point(explorer), painted(explorer)
+        handle.press(key)
+        settle(explorer)
+        assert point(explorer)[slider] - before[slider] == pytest.approx(change, abs=0.011)
+        assert point(explorer)[1 - slider] == before[1 - slider]
+        assert (painted(explorer) != picture).any(1).all()
+        assert_pictures_are_pytorchs(explorer)
+    for key in ("Home", "End"):
+        handle.press(key)
+        settle(explorer)
+        assert_pictures_are_pytorchs(explorer)
+
+
+@pytest.mark.parametrize("slider", [0, 1])
+def test_a_slider_moves_by_mouse(explorer, slider):
+    handle = explorer.locator(".noUi-handle").nth(slider)
+    before, picture = point(explorer), painted(explorer)
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    explorer.mouse.move(x, y)
+    explorer.mouse.down()
+    explorer.mouse.move(x - 25, y, steps=5)
+    explorer.mouse.up()
+    settle(explorer)
+    assert point(explorer)[slider] < before[slider]
+    assert point(explorer)[1 - slider] == before[1 - slider]
+    assert (painted(explorer) != picture).any(1).all()
+    assert_pictures_are_pytorchs(explorer)
+
+
+@pytest.mark.parametrize("pane", [0, 1])
+def test_dragging_the_point_on_a_map_moves_sliders_and_both_pictures(explorer, pane):
+    low1, high1, low2, high2 = explore.code_box((AE, VAE)[pane])
+    canvas = explorer.locator(".vaelib-map").nth(pane)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    explorer.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    explorer.mouse.down()
+    for share in (0.6, 0.75):
+        picture = painted(explorer)
+        explorer.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] * share)
+        settle(explorer)
+        assert (painted(explorer) != picture).any(1).all()
+        assert_pictures_are_pytorchs(explorer)
+    explorer.mouse.up()
+    z1, z2 = point(explorer)
+    # The map has a margin for its numbers, hence the width of the bound.
+    assert (z1 - low1) / (high1 - low1) == pytest.approx(0.75, abs=0.1)
+    assert (high2 - z2) / (high2 - low2) == pytest.approx(0.75, abs=0.1)
+    explorer.mouse.move(box["x"] + 50, box["y"] + 50)
+    settle(explorer)
+    assert point(explorer) == (z1, z2), "the point follows only while the button is down"
+
+
+def test_a_map_moves_by_keyboard(explorer):
+    canvas = explorer.locator(".vaelib-map").nth(1)
+    canvas.focus()
+    for key, axis, sign in (
+        ("ArrowRight", 0, 1), ("ArrowLeft", 0, -1), ("ArrowUp", 1, 1), ("ArrowDown", 1, -1),
+        ("Shift+ArrowUp", 1, 1),
+    ):  # fmt: skip
+        before = point(explorer)
+        canvas.press(key)
+        settle(explorer)
+        assert (point(explorer)[axis] - before[axis]) * sign > 0
+        assert point(explorer)[1 - axis] == before[1 - axis]
+    canvas.press("Home")
+    settle(explorer)
+    assert point(explorer) == (0, 0)
+    assert_pictures_are_pytorchs(explorer)
+
+
+MAPS = """() => [...document.querySelectorAll(".vaelib-map")].map((canvas) => canvas.toDataURL())"""
+
+
+def test_the_map_is_shown_through_the_normal_cdf_and_back(explorer):
+    raw, z = explorer.evaluate(MAPS), point(explorer)
+    choice = explorer.get_by_label("Through the normal CDF")
+    choice.check()
+    settle(explorer)
+    uniform = explorer.evaluate(MAPS)
+    assert all(a != b for a, b in zip(raw, uniform, strict=True))
+    assert point(explorer) == z, "another view of the same point"
+    canvas = explorer.locator(".vaelib-map").nth(1)
+    canvas.focus()
+    for key in ("ArrowRight", "ArrowUp"):
+        canvas.press(key)
+    settle(explorer)
+    assert all(now > then for now, then in zip(point(explorer), z, strict=True))
+    assert_pictures_are_pytorchs(explorer)
+    canvas.press("ArrowLeft")
+    canvas.press("ArrowDown")
+    choice.uncheck()
+    settle(explorer)
+    assert point(explorer) == pytest.approx(z, abs=0.051)
+
+
+def test_everything_that_moves_has_a_name_and_takes_the_keyboard(explorer):
+    handles = explorer.locator(".noUi-handle")
+    assert [handles.nth(i).get_attribute("aria-label") for i in range(2)] == ["z₁", "z₂"]
+    moving = [*(handles.nth(i) for i in range(2))]
+    maps = explorer.locator(".vaelib-map")
+    moving += [maps.nth(i) for i in range(2)]
+    for thing in moving:
+        assert thing.get_attribute("aria-label")
+        assert thing.get_attribute("role") in ("slider", "application")
+        assert thing.get_attribute("data-lm-suppress-shortcuts") == "true"
+        assert thing.get_attribute("tabindex") == "0"
+    assert explorer.locator('.vaelib-explorer [title="null"]').count() == 0
+    pictures = explorer.locator(".vaelib-picture")
+    assert all(pictures.nth(i).get_attribute("role") == "img" for i in range(2))
+
+
+def test_focus_is_visible(explorer):
+    explorer.keyboard.press("Tab")  # so that the browser knows: this reader uses the keyboard
+    for thing in (explorer.locator(".noUi-handle").first, explorer.locator(".vaelib-map").first):
+        thing.focus()
+        style = thing.evaluate("(e) => getComputedStyle(e).outlineStyle + parseFloat("
+                               "getComputedStyle(e).outlineWidth)")  # fmt: skip
+        assert style == "solid3"
+
+
+def test_the_live_region_speaks_once_after_things_are_still(explorer):
+    explorer.evaluate("""() => {
+      globalThis.spoken = [];
+      const line = document.querySelector(".vaelib-explorer [role=status]");
+      new MutationObserver(() => spoken.push(line.textContent)).observe(line, { childList: true });
+    }""")
+    handle = explorer.locator(".noUi-handle").first
+    handle.focus()
+    for _ in range(10):
+        handle.press("ArrowRight")
+    explorer.wait_for_timeout(1500)
+    spoken = explorer.evaluate("spoken")
+    assert len(spoken) <= 2, "at most the picture it came with, and the one where it stopped"
+    assert f"z1 = {point(explorer)[0]:.2f}" in spoken[-1]
+
+
+def test_the_still_picture_is_gone_once_the_explorer_is_there(explorer):
+    assert explorer.locator(".explorer-still").is_hidden()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_explorer_fits_a_phone(browser, small_address, dark):
+    scheme = {"color_scheme": "dark" if dark else "light"}
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True}
+    url = small_address + EXPLORER
+    with opened(browser, url, **scheme, **phone) as (page, _):
+        awake(page)
+        sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(sideways) <= 0
+        widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
+          ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
+        assert widest <= 390
+        canvas = page.locator(".vaelib-map").nth(1)
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        page.touchscreen.tap(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.4)
+        settle(page)
+        assert point(page) != START
+        assert_pictures_are_pytorchs(page)
+
+
+def test_weights_are_fetched_only_when_the_explorer_comes_into_view(browser, small_address):
+    url = small_address + EXPLORER
+    with opened(browser, url) as (page, _):
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_selector(".vaelib-explorer, .cell_output .jupyter-widgets", state="attached")
+        page.wait_for_timeout(500)
+        assert not [one for one in asked if "/weights/" in one or "engine.js" in one]
+        awake(page)
+        fetched = sorted(one.rpartition("/")[2] for one in asked if "/weights/" in one)
+        wanted = [
+            f"{name}.{part}.safetensors" for name in (AE, VAE) for part in ("codes", "decoder")
+        ]
+        assert fetched == sorted(wanted)
+
+
+def test_a_page_without_explorers_loads_none_of_their_code(small_book):
+    page = (small_book / "intro.html").read_text()
+    assert "vaelib" not in re.sub(r"<a .*?</a>", "", page)
+    assert "embed-amd" not in page
+
+
+def test_embedded_state_is_small(small_book):
+    page = (small_book / EXPLORER).read_text()
+    state = re.search(
+        r'<script type="application/vnd.jupyter.widget-state\+json">(.*?)</script>', page
+    )
+    assert len(state[1].encode()) <= 8_000
+    assert len(json.loads(state[1])["state"]) == 8
+
+
+# --- what a reader sees where something is wrong --------------------------------------------------
+
+
+@pytest.fixture
+def breakable(small_book, tmp_path) -> Path:
+    return Path(shutil.copytree(small_book, tmp_path / "html"))
+
+
+def assert_says_what_failed(page: Page, message: str) -> None:
+    """The sentence is there, and the still picture is still there."""
+    page.wait_for_selector(".cell_output .jupyter-widgets", state="attached")
+    page.locator(".cell_output").scroll_into_view_if_needed()
+    sentence = page.get_by_text("This explorer could not start:")
+    sentence.wait_for()
+    assert re.search(message, sentence.inner_text()), sentence.inner_text()
+    assert page.locator(".explorer-still img").is_visible()
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def another_format(path: Path) -> None:
+    content = path.read_bytes()
+    assert content.count(b'"format":"1"') == 1
+    path.write_bytes(content.replace(b'"format":"1"', b'"format":"9"'))
+
+
+DECODER = f"_static/weights/{VAE}.decoder.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("damage", "file", "message"),
+    [
+        (Path.unlink, DECODER, r"decoder\.safetensors is not there \(404\)"),
+        (truncate, DECODER, r"damaged: \d+ bytes came, \d+ were expected"),
+        (another_format, DECODER, "weights of format 9, but this page reads format 1"),
+        (Path.unlink, "_static/vaelib/engine.js", r"engine\.js is not there \(404\)"),
+        (Path.unlink, "_static/vaelib/start.js", r"start\.js is not there \(404\)"),
+    ],
+    ids=["weights missing", "weights truncated", "weights of another format", "code", "first code"],
+)
+def test_a_failed_load_says_what_failed(browser, breakable, damage, file, message):
+    damage(breakable / file)
+    with (
+        serving(breakable) as where,
+        opened(browser, f"{where}chapters/explorer.html") as (page, _),
+    ):
+        assert_says_what_failed(page, message)
+
+
+def test_a_failed_load_from_disk_says_what_failed(browser, breakable):
+    (breakable / f"{DECODER}.js").unlink()
+    with opened(browser, (breakable / EXPLORER).as_uri()) as (page, _):
+        assert_says_what_failed(page, r"decoder\.safetensors\.js is not there")
+
+
+def test_without_scripts_there_is_the_still_picture_and_a_sentence(browser, small_address):
+    url = small_address + EXPLORER
+    with opened(browser, url, java_script_enabled=False) as (page, _):
+        still = page.locator(".explorer-still")
+        assert still.locator("img").is_visible()
+        assert "Autoencoder" in still.locator("img").get_attribute("alt")
+        assert "A still picture" in still.inner_text()
+
+
+def test_where_the_widgets_scripts_are_blocked_there_is_the_still_picture(browser, breakable):
+    (breakable / "_static/widgets/embed-amd.js").unlink()
+    with (
+        serving(breakable) as where,
+        opened(browser, f"{where}chapters/explorer.html") as (page, _),
+    ):
+        page.wait_for_timeout(500)
+        assert page.locator(".explorer-still img").is_visible()
