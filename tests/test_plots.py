@@ -1,0 +1,305 @@
+"""The figure helpers: where they draw, what they draw, and that they leave the rest alone."""
+
+import inspect
+import math
+
+import matplotlib
+import pytest
+import torch
+from support import generator
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+
+from vaelib import plots
+from vaelib.latent import Codes
+from vaelib.training import Config, History, Record
+
+
+@pytest.fixture(autouse=True)
+def no_window(monkeypatch):
+    """A helper never shows: the notebook does. No figure outlives its test."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a plot helper called show()")
+
+    monkeypatch.setattr(plt, "show", refuse)
+    yield
+    plt.close("all")
+
+
+def points(n=50, seed=0):
+    return torch.randn(n, 2, generator=generator(seed))
+
+
+def labels(n=50):
+    return torch.arange(n) % 10
+
+
+def images(n=7, channels=1, h=4, w=6):
+    return torch.rand(n, channels, h, w, generator=generator())
+
+
+def history(valid=True):
+    records = [
+        Record(e, e / 2, 10.0 / e, 9.0 / e, 1.0 / e, *([11.0 / e, 10.0 / e, 1.0 / e] * valid))
+        for e in (1, 2, 3)
+    ]
+    return History(Config(), records)
+
+
+def posteriors(n=50):
+    mu = points(n)
+    return Codes(mu, 2 * points(n, seed=1), mu, labels(n))
+
+
+HELPERS = {
+    "pictures": lambda ax: plots.pictures(images(), ax=ax),
+    "manifold": lambda ax: plots.manifold(images(6).unflatten(0, (2, 3)), ax=ax),
+    "codes": lambda ax: plots.codes(points(), labels(), ax=ax),
+    "history": lambda ax: plots.history(history(), ax=ax),
+    "histogram": lambda ax: plots.histogram_against_normal(points()[:, 0], ax=ax),
+    "cdf": lambda ax: plots.cdf_against_uniform(torch.rand(9, generator=generator()), ax=ax),
+}
+each_helper = pytest.mark.parametrize("draw", HELPERS.values(), ids=HELPERS)
+
+
+@each_helper
+def test_a_helper_draws_on_the_axis_it_is_given_and_returns_it(draw):
+    _, ax = plt.subplots()
+    assert draw(ax) is ax
+    assert ax.has_data()
+    assert len(plt.get_fignums()) == 1
+
+
+@each_helper
+def test_without_an_axis_a_helper_makes_one_figure(draw):
+    ax = draw(None)
+    assert isinstance(ax, Axes)
+    assert ax.has_data()
+    assert len(plt.get_fignums()) == 1
+
+
+@each_helper
+def test_a_helper_can_be_drawn_and_leaves_the_settings_alone(draw):
+    before = dict(plt.rcParams)
+    draw(None).figure.canvas.draw()
+    assert dict(plt.rcParams) == before
+
+
+def test_every_helper_that_can_make_its_axis_is_tested_above():
+    takes_axis = {
+        name
+        for name, function in vars(plots).items()
+        if inspect.isfunction(function)
+        and not name.startswith("_")
+        and (ax := inspect.signature(function).parameters.get("ax"))
+        and ax.default is None
+    }
+    renamed = {"histogram_against_normal": "histogram", "cdf_against_uniform": "cdf"}
+    assert {renamed.get(name, name) for name in takes_axis} == set(HELPERS)
+
+
+# --- Pictures -------------------------------------------------------------------------------
+
+
+def sheet_of(ax):
+    return torch.as_tensor(ax.get_images()[0].get_array())
+
+
+def test_pictures_lie_in_reading_order_with_a_gap():
+    pictures = images(7)
+    sheet = sheet_of(plots.pictures(pictures, columns=3))
+    assert sheet.shape == (3 * 4 + 2, 3 * 6 + 2)
+    for i, picture in enumerate(pictures):
+        top, left = (i // 3) * 5, (i % 3) * 7
+        torch.testing.assert_close(sheet[top : top + 4, left : left + 6], picture[0])
+    assert (sheet[4] == 0).all()  # the gap; ink is dark, so 0 is white
+
+
+def test_pictures_in_colour_keep_their_channels_and_have_white_gaps():
+    pictures = images(4, channels=3)
+    sheet = sheet_of(plots.pictures(pictures, columns=2))
+    assert sheet.shape == (9, 13, 3)
+    torch.testing.assert_close(sheet[5:, 7:], pictures[3].permute(1, 2, 0))
+    assert (sheet[4] == 1).all()
+
+
+def test_grey_levels_mean_the_same_in_every_figure():
+    for pictures in (images(2), images(2) * 0.1, torch.zeros(2, 1, 4, 4)):
+        assert plots.pictures(pictures).get_images()[0].get_clim() == (0, 1)
+        assert plots.manifold(pictures[None]).get_images()[0].get_clim() == (0, 1)
+
+
+def test_titles_stand_at_their_rows():
+    ax = plots.pictures(images(4), columns=2, titles=["above", "below"])
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["above", "below"]
+    assert [0 <= tick < 4 for tick in ax.get_yticks()] == [True, False]
+    assert [5 <= tick < 9 for tick in ax.get_yticks()] == [False, True]
+
+
+def test_a_manifold_is_seamless_and_keeps_its_grid():
+    decoded = images(6).unflatten(0, (2, 3))
+    sheet = sheet_of(plots.manifold(decoded))
+    assert sheet.shape == (2 * 4, 3 * 6)
+    for row in range(2):
+        for column in range(3):
+            found = sheet[row * 4 : row * 4 + 4, column * 6 : column * 6 + 6]
+            torch.testing.assert_close(found, decoded[row, column, 0])
+
+
+def test_a_manifold_with_an_extent_has_named_axes_with_its_first_row_on_top():
+    ax = plots.manifold(images(6).unflatten(0, (2, 3)), extent=(-3, 3, -2, 2))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$z_1$", "$z_2$")
+    assert ax.get_images()[0].get_extent() == [-3, 3, -2, 2]
+    assert ax.get_images()[0].origin == "upper"
+    assert ax.get_ylim() == (-2, 2)
+
+
+# --- Codes ----------------------------------------------------------------------------------
+
+
+def test_codes_have_the_colour_of_their_digit():
+    ax = plots.codes(points(), labels())
+    (cloud,) = ax.collections
+    torch.testing.assert_close(torch.as_tensor(cloud.get_offsets().data).float(), points())
+    found = [to_hex(colour[:3]) for colour in cloud.get_facecolors()]
+    assert found == [plots.DIGIT_COLORS[label] for label in labels().tolist()]
+
+
+def test_each_digit_is_written_at_the_median_of_its_codes():
+    ax = plots.codes(points(200), labels(200))
+    assert [text.get_text() for text in ax.texts] == [str(digit) for digit in range(10)]
+    for digit, text in enumerate(ax.texts):
+        middle = points(200)[labels(200) == digit].median(0).values.tolist()
+        assert text.get_position() == pytest.approx(middle)
+
+
+def test_a_large_cloud_is_cut_to_its_limit():
+    (cloud,) = plots.codes(points(50), labels(50), limit=20).collections
+    assert len(cloud.get_offsets()) == 20
+
+
+def test_codes_are_drawn_to_one_scale_and_named():
+    ax = plots.codes(points(), labels(), title="a cloud")
+    assert ax.get_aspect() == 1
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("$z_1$", "$z_2$", "a cloud")
+
+
+def test_posterior_ellipses_have_the_standard_deviations_as_half_axes():
+    _, ax = plt.subplots()
+    codes = posteriors()
+    assert plots.posterior_ellipses(codes, ax, count=5, sigmas=2) is ax
+    assert len(ax.patches) == 5
+    for ellipse, mu, sigma in zip(ax.patches, codes.mu, codes.sigma, strict=False):
+        assert ellipse.center == pytest.approx(mu.tolist())
+        assert [ellipse.width / 2, ellipse.height / 2] == pytest.approx((2 * sigma).tolist())
+
+
+def test_prior_circles_have_the_standard_deviations_as_radii():
+    _, ax = plt.subplots()
+    assert plots.prior_circles(ax) is ax
+    assert [circle.radius for circle in ax.patches] == [1, 2, 3]
+    assert all(circle.center == (0, 0) for circle in ax.patches)
+
+
+# --- Curves ---------------------------------------------------------------------------------
+
+
+def test_a_history_shows_both_losses_and_their_unit():
+    run = history()
+    ax = plots.history(run, label="VAE")
+    training, held_out = ax.get_lines()
+    assert list(training.get_ydata()) == run["loss"]
+    assert list(held_out.get_ydata()) == run["valid_loss"]
+    assert list(held_out.get_xdata()) == [1, 2, 3]
+    assert (training.get_linestyle(), held_out.get_linestyle()) == ("--", "-")
+    assert training.get_color() == held_out.get_color()
+    assert "nats" in ax.get_ylabel()
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["VAE, training", "VAE, held out"]
+
+
+def test_a_history_without_validation_shows_one_line():
+    assert len(plots.history(history(valid=False)).get_lines()) == 1
+
+
+def test_the_histogram_is_a_density_beside_the_normal_density():
+    ax = plots.histogram_against_normal(points(500)[:, 0])
+    area = sum(bar.get_width() * bar.get_height() for bar in ax.patches)
+    assert area == pytest.approx(1, abs=1e-5)
+    (curve,) = ax.get_lines()
+    x, y = (torch.as_tensor(values).double() for values in curve.get_data())
+    assert torch.trapezoid(y, x).item() == pytest.approx(1, abs=1e-3)
+    torch.testing.assert_close(
+        y, (-(x**2) / 2).exp() / math.sqrt(2 * math.pi), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_the_cdf_of_uniform_values_lies_on_the_diagonal():
+    even = (torch.arange(100) + 1) / 100
+    shuffled = even[torch.randperm(100, generator=generator())]
+    curve, diagonal = plots.cdf_against_uniform(shuffled).get_lines()
+    x, y = curve.get_data()
+    assert list(x) == pytest.approx(list(y))
+    assert [list(data) for data in diagonal.get_data()] == [[0, 1], [0, 1]]
+
+
+def test_the_cdf_is_the_share_of_values_at_or_below():
+    values = torch.tensor([0.9, 0.1, 0.2, 0.3])
+    x, y = plots.cdf_against_uniform(values).get_lines()[0].get_data()
+    assert list(x) == pytest.approx([0.1, 0.2, 0.3, 0.9])
+    assert list(y) == [0.25, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_panels_are_a_row_of_axes(count):
+    figure, axes = plots.panels(count)
+    assert len(axes) == count
+    assert figure.axes == axes
+    assert len({ax.get_position().y0 for ax in axes}) == 1
+
+
+# --- Colours --------------------------------------------------------------------------------
+
+# What the two common colour-vision deficiencies see, in linear RGB (Machado, Oliveira and
+# Fernandes 2009, severity 1).
+SEEN = {
+    "everyone": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+}
+
+
+def lab(linear):
+    """CIE L*a*b* of linear RGB (N, 3) -> (N, 3)."""
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = linear @ torch.tensor(to_xyz).T / torch.tensor([0.9505, 1.0, 1.089])
+    f = torch.where(xyz > 0.008856, xyz.clamp_min(1e-9) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    red_green, yellow_blue = 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])
+    return torch.stack([116 * f[:, 1] - 16, red_green, yellow_blue], dim=1)
+
+
+def differences(colours, seen):
+    rgb = torch.tensor([to_rgb(colour) for colour in colours])
+    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    as_seen = lab((linear @ torch.tensor(SEEN[seen]).float().T).clamp(0, 1))
+    return torch.pdist(as_seen)
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_the_colours_of_the_digits_can_be_told_apart(seen):
+    # A difference of 2.3 is just noticeable side by side; small dots need many times that.
+    assert differences(plots.DIGIT_COLORS, seen).min() > 20
+    assert differences([plots.BLUE, plots.ORANGE, plots.GREY], seen).min() > 20
