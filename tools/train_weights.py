@@ -31,6 +31,9 @@ STEPS = {
     "step4-vae": (Architecture(kind="vae", **SMALL), Config(epochs=30, beta=1.0)),
 }
 SEEDS = (0, 1, 2)
+# Chapter 4: one network with 16 latents, one weight of the KL after another.
+BETAS = {"0": 0.0, "0p1": 0.1, "0p5": 0.5, "1": 1.0, "2": 2.0, "4": 4.0, "8": 8.0}
+WIDE = {**SMALL, "latent_dim": 16}
 
 # The models of the explorers: encoder and decoder each fit in 300 kB, for the reader's browser.
 POCKET = {"latent_dim": 2, "encoder_hidden": (160, 128), "decoder_hidden": (128, 160)}
@@ -47,6 +50,9 @@ MODELS = {
     f"{step}-{seed}": (architecture, Config(**{**asdict(config), "seed": seed}))
     for step, (architecture, config) in STEPS.items()
     for seed in SEEDS
+} | {
+    f"beta-{name}": (Architecture(kind="vae", **WIDE), Config(epochs=30, beta=beta))
+    for name, beta in BETAS.items()
 }
 JUDGE = {
     "epochs": 10, "batch_size": 128, "lr": 2e-3, "seed": 0,
