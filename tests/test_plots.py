@@ -16,6 +16,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from vaelib import plots
 from vaelib.latent import Codes
+from vaelib.losses import kl_divergence
 from vaelib.training import Config, History, Record
 
 
@@ -51,6 +52,15 @@ def history(valid=True):
     return History(Config(), records)
 
 
+def judged():
+    """A recognised 7 on the left half, a 1 that is not recognised on the right."""
+    digits = torch.full((20, 30), 7)
+    digits[:, 15:] = 1
+    recognised = torch.ones(20, 30, dtype=torch.bool)
+    recognised[:, 15:] = False
+    return digits, recognised
+
+
 def posteriors(n=50):
     mu = points(n)
     return Codes(mu, 2 * points(n, seed=1), mu, labels(n))
@@ -59,9 +69,11 @@ def posteriors(n=50):
 HELPERS = {
     "pictures": lambda ax: plots.pictures(images(), ax=ax),
     "manifold": lambda ax: plots.manifold(images(6).unflatten(0, (2, 3)), ax=ax),
+    "digit_map": lambda ax: plots.digit_map(*judged(), (-3, 3, -2, 2), ax=ax),
     "codes": lambda ax: plots.codes(points(), labels(), ax=ax),
     "history": lambda ax: plots.history(history(), ax=ax),
     "histogram": lambda ax: plots.histogram_against_normal(points()[:, 0], ax=ax),
+    "kl_integrand": lambda ax: plots.kl_integrand(1.0, -1.0, ax=ax),
     "cdf": lambda ax: plots.cdf_against_uniform(torch.rand(9, generator=generator()), ax=ax),
 }
 each_helper = pytest.mark.parametrize("draw", HELPERS.values(), ids=HELPERS)
@@ -206,6 +218,35 @@ def test_prior_circles_have_the_standard_deviations_as_radii():
     assert all(circle.center == (0, 0) for circle in ax.patches)
 
 
+def test_a_digit_map_has_the_digits_colours_and_is_pale_where_not_recognised():
+    ax = plots.digit_map(*judged(), (-3, 3, -2, 2))
+    (image,) = ax.get_images()
+    colours = torch.as_tensor(image.get_array()).float()
+    for column, digit, ink in ((0, 7, 0.85), (29, 1, 0.2)):
+        full = torch.tensor(to_rgb(plots.DIGIT_COLORS[digit]))
+        torch.testing.assert_close(colours[0, column], 1 - ink * (1 - full))
+    assert tuple(image.get_extent()) == (-3, 3, -2, 2)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$z_1$", "$z_2$")
+
+
+def test_a_digit_is_written_well_inside_its_recognised_patch():
+    ax = plots.digit_map(*judged(), (-3, 3, -2, 2))
+    (text,) = ax.texts
+    assert text.get_text() == "7"
+    x, y = text.get_position()
+    assert -2 < x < -1  # the patch runs from -3 to 0
+    assert -1 < y < 1
+
+
+def test_the_first_row_of_a_digit_map_is_its_top():
+    digits = torch.zeros(20, 20, dtype=torch.int64)
+    digits[10:] = 3
+    ax = plots.digit_map(digits, torch.ones(20, 20, dtype=torch.bool), (0, 1, 0, 1))
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert heights["0"] > 0.6
+    assert heights["3"] < 0.4
+
+
 # --- Curves ---------------------------------------------------------------------------------
 
 
@@ -255,12 +296,47 @@ def test_the_cdf_is_the_share_of_values_at_or_below():
     assert list(y) == [0.25, 0.5, 0.75, 1]
 
 
+def area(polygons):
+    """The area inside closed polygons, by the shoelace formula."""
+    total = 0
+    for path in polygons.get_paths():
+        for polygon in path.to_polygons():
+            x, y = polygon.T
+            total += abs((x[:-1] * y[1:] - x[1:] * y[:-1]).sum()) / 2
+    return total
+
+
+@pytest.mark.parametrize(("mu", "log_var"), [(0.0, -2.0), (1.0, -1.0), (-0.8, 0.3)])
+def test_the_shaded_areas_of_the_kl_integrand_add_up_to_the_kl(mu, log_var):
+    above, below = plots.kl_integrand(mu, log_var).collections
+    assert to_hex(above.get_facecolor()[0]) == plots.ORANGE
+    assert to_hex(below.get_facecolor()[0]) == plots.BLUE
+    kl = kl_divergence(torch.tensor([[mu]]), torch.tensor([[log_var]])).item()
+    assert area(above) - area(below) == pytest.approx(kl, rel=0.01)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_panels_are_a_row_of_axes(count):
     figure, axes = plots.panels(count)
     assert len(axes) == count
     assert figure.axes == axes
     assert len({ax.get_position().y0 for ax in axes}) == 1
+
+
+# --- Tables ---------------------------------------------------------------------------------
+
+TABLE = plots.Table(["model", "nats"], [["AE", "136.9"], ["<VAE>", "145.7"]])
+
+
+def test_a_table_prints_its_columns_in_line():
+    assert repr(TABLE).splitlines() == ["model  nats", "AE     136.9", "<VAE>  145.7"]
+
+
+def test_a_table_shows_its_cells_and_not_their_markup():
+    html = TABLE._repr_html_()
+    assert html.count("<th>") == 2
+    assert html.count("<td>") == 4
+    assert "<td>&lt;VAE&gt;</td>" in html
 
 
 # --- Colours --------------------------------------------------------------------------------

@@ -2,6 +2,10 @@
 chapter quotes; each takes ``ax=None`` where one axis is enough, and returns what it drew on.
 """
 
+from html import escape
+
+import math
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -63,10 +67,12 @@ def digit_map(
     rows, columns = digits.shape
     colours = torch.tensor([to_rgb(colour) for colour in DIGIT_COLORS])[digits]
     strength = torch.where(recognised, 0.85, 0.2)[..., None]
-    ax.imshow(1 - strength * (1 - colours), extent=extent, interpolation="nearest", aspect="auto")
+    painted = (1 - strength * (1 - colours)).numpy()
+    ax.imshow(painted, extent=extent, interpolation="nearest", aspect="auto")
     left, right, bottom, top = extent
     for digit in digits.unique().tolist():
-        depth = distance_transform_edt(((digits == digit) & recognised).numpy())
+        patch = np.pad(((digits == digit) & recognised).numpy(), 1)  # the frame is an edge too
+        depth = distance_transform_edt(patch)[1:-1, 1:-1]
         if depth.max() < 1.5:
             continue  # too thin to write in
         row, column = divmod(int(depth.argmax()), columns)
@@ -101,7 +107,9 @@ def posterior_ellipses(posteriors: Codes, ax: Axes, count: int = 200, sigmas: fl
     """The first ``count`` posteriors as ellipses of ``sigmas`` standard deviations, in latent
     units, coloured by digit."""
     for mu, sigma, label in zip(
-        posteriors.mu[:count].tolist(), posteriors.sigma[:count].tolist(), posteriors.labels.tolist()
+        posteriors.mu[:count].tolist(),
+        posteriors.sigma[:count].tolist(),
+        posteriors.labels.tolist(),
     ):
         width, height = 2 * sigmas * sigma[0], 2 * sigmas * sigma[1]
         ax.add_patch(
@@ -150,7 +158,56 @@ def cdf_against_uniform(values: Tensor, ax: Axes = None, label: str = "") -> Axe
     return ax
 
 
-def panels(count: int, width: float = 9, height: float = 4.5, **options) -> tuple[Figure, list[Axes]]:
+class Table:
+    """A small table that prints as text and, in a notebook or on a page, shows as a real one."""
+
+    def __init__(self, columns: list[str], rows: list[list[str]]):
+        self.columns, self.rows = columns, rows
+
+    def __repr__(self) -> str:
+        lines = [self.columns, *self.rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
+        return "\n".join(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip()
+            for line in lines
+        )
+
+    def _repr_html_(self) -> str:
+        def line(cells, tag):
+            return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        body = "".join(line(row, "td") for row in self.rows)
+        return (
+            f'<table class="table"><thead>{line(self.columns, "th")}</thead>'
+            f"<tbody>{body}</tbody></table>"
+        )
+
+
+def kl_integrand(mu: float, log_var: float, ax: Axes = None) -> Axes:
+    """The prior N(0, 1), a posterior N(mu, exp(log_var)), and what the KL integrates: shaded,
+    q(z) (log q(z) - log p(z)), orange where above zero and blue where below."""
+    ax = _axes(ax, (6, 2.6))
+    z = torch.linspace(-4.5, 4.5, 901)
+    constant = math.log(2 * math.pi)
+    log_p = -(z**2 + constant) / 2
+    log_q = -((z - mu) ** 2 / math.exp(log_var) + log_var + constant) / 2
+    integrand = log_q.exp() * (log_q - log_p)
+    ax.plot(z, log_p.exp(), color=GREY, ls="--", label="prior $p(z)$")
+    ax.plot(z, log_q.exp(), color="black", label="posterior $q(z|x)$")
+    ax.fill_between(
+        z, integrand, where=integrand >= 0, color=ORANGE, alpha=0.5, label="integrand > 0"
+    )
+    ax.fill_between(
+        z, integrand, where=integrand <= 0, color=BLUE, alpha=0.5, label="integrand < 0"
+    )
+    ax.axhline(0, color="black", lw=0.6)
+    ax.set(xlim=(-4.5, 4.5), ylabel="density")
+    return ax
+
+
+def panels(
+    count: int, width: float = 9, height: float = 4.5, **options
+) -> tuple[Figure, list[Axes]]:
     """A row of ``count`` axes, for figures that compare."""
     figure, axes = plt.subplots(
         1, count, figsize=(width, height), layout="constrained", squeeze=False, **options
