@@ -7,7 +7,7 @@ const STEP = 0.05; // of the sliders
 const SHAPE = [1, 28, 28];
 const HINT =
   "Drag the yellow ring, or move it with the arrow keys (Shift: larger steps, Home: the origin). Dashed: one, two and " +
-  "three standard deviations of N(0, I). Solid: one standard deviation of the nearest image's posterior.";
+  "three standard deviations of N(0, I). Under the loupe: one standard deviation of each image's posterior, the nearest black.";
 
 export async function mount({ model, el, load, signal }) {
   const panes = await Promise.all(model.get("panes").map((pane) => makePane(pane, model.get("colours"), load)));
@@ -94,7 +94,7 @@ async function makePane({ name, title, box }, colours, load) {
     ),
     map,
     update,
-    means: { z: mu.data, labels: labels.data },
+    means: { z: mu.data, labels: labels.data, sigma: sigma?.data },
     samples: { z: z.data, labels: labels.data },
   };
 }

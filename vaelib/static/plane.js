@@ -3,9 +3,11 @@ import { cdf, quantile } from "./normal.js";
 
 const MARGIN = { left: 30, right: 6, top: 6, bottom: 20 };
 const INK = "#222";
+const LOUPE = 10; // how much larger the loupe shows the posteriors: their sigma is small beside the plane
 
 /**
- * codes: { z, labels } with z (N x 2, row by row) and a digit for each. box: [low1, high1, low2, high2], the part of the
+ * codes: { z, labels, sigma } with z (N x 2, row by row), a digit for each, and where there are posteriors their sigma like
+ * z; they are seen through a loupe. box: [low1, high1, low2, high2], the part of the
  * plane that is shown. The map lies on white in light and dark pages alike, for the ten colours are chosen for white.
  */
 export class PlaneMap {
@@ -65,6 +67,7 @@ export class PlaneMap {
     g.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     if (ellipse) this.drawEllipse(ellipse);
     this.drawPoint(z);
+    if (ellipse && this.codes.sigma && !this.uniform) this.drawLoupe(z, ellipse);
   }
 
   drawCloud() {
@@ -75,6 +78,10 @@ export class PlaneMap {
     g.fillStyle = "#fff";
     g.fillRect(0, 0, this.side, this.side);
     this.drawAxes(g);
+    const { left, right, top, bottom } = MARGIN;
+    g.beginPath();
+    g.rect(left, top, this.side - left - right, this.side - top - bottom);
+    g.clip();
     this.drawPrior(g);
     const { z, labels } = this.codes;
     const size = Math.max(1.5, this.side / 130);
@@ -155,13 +162,57 @@ export class PlaneMap {
     }
   }
 
-  drawEllipse({ mu, sigma }) {
+  drawEllipse({ mu, sigma }, scale = 1) {
     const g = this.context;
     for (const [width, colour] of [[4, "#fff"], [2, "#000"]]) {
-      g.lineWidth = width;
+      g.lineWidth = width / scale;
       g.strokeStyle = colour;
       this.outline(g, mu, sigma);
     }
+  }
+
+  // Everything near the point ten times larger, in a corner of the map where the point is not: the posteriors of the
+  // images that lie there, and the nearest one's in black.
+  drawLoupe(z, nearest) {
+    const g = this.context;
+    const [x, y] = this.toScreen(z);
+    const radius = this.side * 0.17;
+    const middle = [x > this.side / 2 ? MARGIN.left + radius + 3 : this.side - MARGIN.right - radius - 3, radius + MARGIN.top + 3];
+    g.save();
+    g.beginPath();
+    g.arc(...middle, radius, 0, 2 * Math.PI);
+    g.fillStyle = "#fff";
+    g.fill();
+    g.lineWidth = 2;
+    g.strokeStyle = INK;
+    g.stroke();
+    g.clip();
+    g.translate(...middle);
+    g.scale(LOUPE, LOUPE);
+    g.translate(-x, -y);
+    g.lineWidth = 1.2 / LOUPE;
+    const { z: mu, sigma, labels } = this.codes;
+    for (let i = 0; i < labels.length; i++) {
+      const centre = [mu[2 * i], mu[2 * i + 1]];
+      const [a, b] = this.toScreen(centre);
+      if (Math.hypot(a - x, b - y) > (3 * radius) / LOUPE) continue;
+      g.strokeStyle = this.colours[labels[i]];
+      this.outline(g, centre, [sigma[2 * i], sigma[2 * i + 1]]);
+    }
+    this.drawEllipse(nearest, LOUPE);
+    g.restore();
+    g.fillStyle = "#ffd400";
+    g.strokeStyle = "#000";
+    g.lineWidth = 1.5;
+    g.beginPath();
+    g.arc(...middle, 3.5, 0, 2 * Math.PI);
+    g.fill();
+    g.stroke();
+    g.fillStyle = INK;
+    g.font = "10px sans-serif";
+    g.textAlign = "center";
+    g.textBaseline = "top";
+    g.fillText(`×${LOUPE}`, middle[0], middle[1] + radius - 14);
   }
 
   // The point is an open ring, for the ellipse is often small enough to lie inside it. Beyond the map's edge it is shown
