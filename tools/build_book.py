@@ -22,6 +22,13 @@ FINISHED = re.compile(r"([^/]+)\.ipynb: Executed notebook in ([\d.]+) seconds")
 TROUBLE = re.compile(r"WARNING: |ERROR: |CRITICAL: |Error\b|Traceback|Exception")
 REPORT = re.compile(r"traceback saved in: (\S+)")
 NOISE = re.compile(r"Kernel is running over TCP")
+# MyST-NB counts 10,000 lines for each cell, from 1.
+PLACE = re.compile(r"(?<=\.ipynb:)(\d+)(\d{4})(?=:)")
+
+
+def place(found: re.Match) -> str:
+    """Cell and line, counted as the notebooks' checker counts: cells from 0."""
+    return f" cell {int(found[1]) - 1}, line {int(found[2])}"
 
 
 def build(out: Path) -> int:
@@ -43,7 +50,7 @@ def build(out: Path) -> int:
             elif finished := FINISHED.search(line):
                 print(f"  executed {finished[1]}: {float(finished[2]):.0f} s", flush=True)
             elif TROUBLE.search(line) and not NOISE.search(line):
-                print(line, flush=True)
+                print(PLACE.sub(place, line), flush=True)
                 if report := REPORT.search(line):
                     print(
                         "\n".join(COLOURS.sub("", Path(report[1]).read_text()).splitlines()[-20:])
