@@ -2,9 +2,8 @@
 chapter quotes; each takes ``ax=None`` where one axis is enough, and returns what it drew on.
 """
 
-from html import escape
-
 import math
+from html import escape
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,6 +39,15 @@ def pictures(
     _bare(ax)
     if titles:
         ax.set_yticks([height * (row + 0.5) for row in range(rows)], titles)
+    return ax
+
+
+def underline(ax: Axes, which: Tensor, columns: int, shape: tuple[int, int] = (28, 28)) -> Axes:
+    """A bar under each picture of a :func:`pictures` sheet where ``which`` (N,) is true."""
+    height, width = shape
+    for i in which.nonzero()[:, 0].tolist():
+        bottom, left = (i // columns + 1) * (height + 1) - 1.5, (i % columns) * (width + 1)
+        ax.plot([left + 2, left + width - 3], [bottom, bottom], color="#cc0000", lw=2.5)
     return ax
 
 
