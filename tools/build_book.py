@@ -6,6 +6,7 @@ OUT/_build/book.log.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -35,6 +36,9 @@ def build(out: Path) -> int:
     """Run Jupyter Book and return its exit status."""
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", *OPTIONS]
     command += ["--path-output", str(out), str(ROOT)]
+    # A page whose chapter was renamed would stay, and with it the links to it.
+    for folder in ("html", "jupyter_execute"):
+        shutil.rmtree(out / "_build" / folder, ignore_errors=True)
     (out / "_build").mkdir(parents=True, exist_ok=True)
     with (
         (out / "_build" / "book.log").open("w", encoding="utf-8") as log,
