@@ -20,6 +20,8 @@ _HOME = {
     "VAE": "models",
     "LossTerms": "losses",
     "bernoulli_nll": "losses",
+    "continuous_bernoulli_nll": "losses",
+    "effective_beta": "losses",
     "elbo": "losses",
     "gaussian_nll": "losses",
     "iwae": "losses",

@@ -91,6 +91,96 @@ def root_mean_squared_error(mean: Tensor, x: Tensor, r_loss_factor: float = 1.0)
     return r_loss_factor * (mean_squared_error(mean, x) + 1e-12).sqrt()
 
 
+def continuous_bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
+    """-log p(x|z) of a continuous Bernoulli decoder: (N, ...) -> (N,), nats.
+
+    A density on [0, 1] whose logarithm is the cross-entropy's plus the constant that makes it
+    integrate to one, logits / tanh(logits / 2). Being a density it may exceed 1, so this may be
+    below 0. Its mean is not sigmoid(logits). Source: Loaiza-Ganem and Cunningham 2019; chapter 4.
+    """
+    size = logits.abs().clamp_min(1e-2)  # 0 / 0 at 0, where the series takes over
+    log_constant = torch.where(
+        logits.abs() < 1e-2, log(2) + logits**2 / 12, (size / (size / 2).tanh()).log()
+    )
+    return bernoulli_nll(logits, x) - log_constant.flatten(1).sum(1)
+
+
+# Negative log-likelihood of each error, over the sum of that error, at scale 1.
+_NATS_PER_ERROR = {
+    "squared error": 1 / 2,  # Gaussian, scale sigma: 1 / (2 sigma^2)
+    "absolute error": 1.0,  # Laplace, scale b: 1 / b
+    "cross-entropy": 1.0,  # Bernoulli, for pixels that are 0 or 1
+    "continuous Bernoulli": 1.0,
+    "RMSE per image": None,  # depends on the residual
+}
+
+
+def effective_beta(
+    error: str,
+    pixels: int,
+    *,
+    reduction: str,
+    r_loss_factor: float = 1.0,
+    kl_weight: float = 1.0,
+    latents_averaged: int = 1,
+    scale: float = 1.0,
+    rmse: float | None = None,
+) -> float:
+    """The weight of the KL once the reconstruction is a summed negative log-likelihood.
+
+    The code in question minimises, per image,
+    ``r_loss_factor * reduction(error over pixels) + kl_weight * KL``. Divided by whatever turns its
+    first term into -log p(x|z), that is -log p(x|z) + beta * KL plus a constant; this is beta.
+
+    error: "squared error" (a Gaussian decoder of standard deviation ``scale``), "absolute error" (a
+    Laplace decoder, b = ``scale``), "cross-entropy" (Bernoulli, a likelihood only for pixels that
+    are 0 or 1), "continuous Bernoulli", or "RMSE per image". pixels: D = C * H * W, all channels.
+    reduction: "sum" or "mean" over the pixels; the root already holds its own mean, so it takes
+    "mean". latents_averaged: K where the code takes the mean of the KL over its K latents.
+
+    "RMSE per image" is compared with the Gaussian by its gradient, which depends on how large the
+    residual is, so it needs ``rmse``, the root of that image's mean squared error. (As a spherical
+    density of its own its beta is kl_weight.) "RMSE per batch", one root over all images, is no sum
+    over images and so no likelihood: it is refused. Raises ValueError for a setting without a beta.
+    Source: chapter 4.
+    """
+    if error == "RMSE per batch":
+        raise ValueError(
+            "a root pooled over the batch is no sum over images, so it is no likelihood and has no "
+            "beta: take the root of each image, or better the mean of squares."
+        )
+    if error not in _NATS_PER_ERROR:
+        raise ValueError(f"error is one of {', '.join(_NATS_PER_ERROR)}; got {error!r}")
+    if reduction not in ("sum", "mean"):
+        raise ValueError(f"reduction is 'sum' or 'mean' over the pixels, got {reduction!r}")
+    for name, value in {
+        "pixels": pixels, "r_loss_factor": r_loss_factor, "scale": scale,
+        "latents_averaged": latents_averaged,
+    }.items():  # fmt: skip
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0, got {value}")
+    if not kl_weight >= 0:
+        raise ValueError(f"kl_weight cannot be negative, got {kl_weight}")
+    if error == "RMSE per image":
+        if reduction != "mean" or rmse is None or not rmse > 0:
+            raise ValueError(
+                "the root of a mean has another beta for each residual: give reduction='mean' and "
+                f"rmse above 0, the residual in question; got {reduction!r} and {rmse}"
+            )
+        # d(rmse) = d(sum of squares) / (2 D rmse), and the Gaussian has 1 / (2 scale^2).
+        nats, weight = 1 / (2 * scale**2), r_loss_factor / (2 * pixels * rmse)
+    else:
+        nats = _NATS_PER_ERROR[error]
+        if error == "squared error":
+            nats /= scale**2
+        elif error == "absolute error":
+            nats /= scale
+        elif scale != 1:
+            raise ValueError(f"{error} has no scale, got {scale}")
+        weight = r_loss_factor / (pixels if reduction == "mean" else 1)
+    return kl_weight / latents_averaged * nats / weight
+
+
 def negative_elbo(
     logits: Tensor,
     x: Tensor,
