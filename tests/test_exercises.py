@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vaelib import exercises, losses
+from vaelib import exercises, latent, losses
 
 
 def kl_between(mu_q, log_var_q, mu_p, log_var_p):
@@ -17,14 +17,38 @@ def kl_divergence_sum(mu, log_var):
     return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(dim=-1)
 
 
+def gaussian_sample(codes, epsilon):
+    factor = torch.linalg.cholesky((codes - codes.mean(0)).T.cov())
+    return codes.mean(0) + (factor @ epsilon.T).T
+
+
+def slerp(start, end, t, angle=None):
+    lengths = start.norm(dim=1, keepdim=True), end.norm(dim=1, keepdim=True)
+    a, b = start / lengths[0], end / lengths[1]
+    angle = torch.acos((a * b).sum(1, keepdim=True)) if angle is None else angle
+    along = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+    return ((1 - t) * lengths[0] + t * lengths[1]) * along
+
+
 RIGHT = {
+    "normal_from_uniform": lambda u, mu, log_var: (
+        mu + (log_var / 2).exp() * 2**0.5 * torch.erfinv(2 * u - 1)
+    ),
+    "gaussian_sample": gaussian_sample,
     "bernoulli_nll": lambda logits, x: (F.softplus(logits) - x * logits).sum((1, 2, 3)),
     "reparameterise": lambda mu, log_var: mu + log_var.exp().sqrt() * torch.randn(mu.shape),
     "kl_divergence": kl_divergence_sum,
     "kl_between": kl_between,
+    "slerp": slerp,
 }
 # Checker -> wrong answers, each with a part of the sentence that it must be told.
 WRONG = {
+    "normal_from_uniform": [
+        (lambda u, mu, log_var: mu + (log_var / 2).exp() * u, "uniform numbers went in"),
+        (lambda u, mu, log_var: mu + (log_var / 2).exp() * torch.special.ndtr(u), "the CDF of u"),
+        (lambda u, mu, log_var: mu + log_var.exp() * torch.special.ndtri(u), "by the variance"),
+        (lambda u, mu, log_var: torch.special.ndtri(u), "N(0, 1)"),
+    ],
     "bernoulli_nll": [
         (lambda logits, x: F.binary_cross_entropy_with_logits(logits, x), "pixels and over images"),
         (
@@ -49,6 +73,18 @@ WRONG = {
         ),
         (lambda logits, x: -losses.bernoulli_nll(logits, x), "or its negative"),
         (lambda logits, x: ((logits.sigmoid() - x) ** 2).sum((1, 2, 3)), "values are wrong"),
+    ],
+    "gaussian_sample": [
+        (lambda codes, epsilon: gaussian_sample(codes, epsilon) - codes.mean(0), "mean is missing"),
+        (lambda codes, epsilon: codes.mean(0) + epsilon @ codes.T.cov(), "by the covariance"),
+        (
+            lambda codes, epsilon: codes.mean(0) + epsilon @ torch.linalg.cholesky(codes.T.cov()),
+            "transposed",
+        ),
+        (lambda codes, epsilon: codes.mean(0) + epsilon * codes.std(0), "correlation"),
+        (lambda codes, epsilon: codes.mean(0) + epsilon * codes.var(0), "by its variance"),
+        (lambda codes, epsilon: codes.mean(0) + epsilon, "Where is the spread"),
+        (lambda codes, epsilon: gaussian_sample(codes, epsilon)[:2], "shape is (2, 3)"),
     ],
     "reparameterise": [
         (lambda mu, log_var: mu + log_var.exp() * torch.randn(mu.shape), "is the variance"),
@@ -104,6 +140,54 @@ WRONG = {
         (lambda mq, lq, mp, lp: kl_divergence_sum(mq, lq), "does not look at p"),
         (lambda mq, lq, mp, lp: kl_divergence_sum(mq - mp, lq - lp), "units of p's"),
         (lambda mq, lq, mp, lp: kl_between(mq, lq, mp, lp).sum(), "summed over the batch"),
+    ],
+    "slerp": [
+        (lambda start, end, t: (1 - t) * start + t * end, "straight path"),
+        (lambda start, end, t: slerp(end, start, t), "from end to start"),
+        (lambda start, end, t: F.normalize(slerp(start, end, t)), "has length 1"),
+        (
+            lambda start, end, t: (
+                F.normalize(slerp(start, end, t)) * start.norm(dim=1, keepdim=True)
+            ),
+            "stays that of start",
+        ),
+        (
+            lambda start, end, t: (
+                slerp(start, end, t)
+                * torch.sin(
+                    torch.acos((F.normalize(start) * F.normalize(end)).sum(1, keepdim=True))
+                )
+            ),
+            "below the fraction line",
+        ),
+        (
+            lambda start, end, t: (
+                F.normalize((1 - t) * start + t * end)
+                * ((1 - t) * start.norm(dim=1) + t * end.norm(dim=1))[:, None]
+            ),
+            "constant speed",
+        ),
+        (
+            lambda start, end, t: slerp(start, end, t, (start * end).sum(1, keepdim=True).acos()),
+            "are not numbers",
+        ),
+        (
+            lambda start, end, t: slerp(
+                start, end, t, (start * end).sum(1, keepdim=True).clamp(-1, 1).acos()
+            ),
+            "then clamped",
+        ),
+        (
+            lambda start, end, t: slerp(
+                start, end, t, (F.normalize(start) * F.normalize(end)).sum().acos()
+            ),
+            "one angle for the whole batch",
+        ),
+        (
+            lambda start, end, t: latent.interpolate(start, end, 11, spherical=True)[4],
+            "values are wrong",
+        ),
+        (lambda start, end, t: torch.full_like(start, torch.nan), "not a number"),
     ],
 }
 

@@ -39,6 +39,29 @@ class Verdict:
         return self.message
 
 
+# --- the normal distribution ----------------------------------------------------------------------
+
+
+def check_normal_from_uniform(answer: Callable | None) -> Verdict:
+    """answer(u, mu, log_var), all (N, K), u in (0, 1) -> draws of N(mu, sigma^2), (N, K)."""
+    z, mu, log_var = _normal(4, 3), _normal(4, 3, seed=1), _normal(4, 3, seed=2)
+    u = torch.special.ndtr(z)
+    sigma = (log_var / 2).exp()
+    mistakes = {
+        "This is the CDF of u. You have u already: which way leads back to z?": mu
+        + sigma * torch.special.ndtr(u),
+        "The uniform numbers went in as they are. What distribution has mu + sigma * u?": mu
+        + sigma * u,
+        "u was moved to (-1/2, 1/2), but it is still uniform.": mu + sigma * (u - 0.5),
+        "These are draws of N(0, 1). Where are mu and sigma?": z,
+        "You multiplied by the variance. Which has the units of z: sigma or sigma squared?": mu
+        + log_var.exp() * z,
+        "You multiplied by log_var itself. What is it the logarithm of?": mu + log_var * z,
+        "There is no mu in this.": sigma * z,
+    }
+    return _judge(answer, (u, mu, log_var), mu + sigma * z, mistakes)
+
+
 # --- chapter 1 ------------------------------------------------------------------------------------
 
 
@@ -62,6 +85,30 @@ def check_bernoulli_nll(answer: Callable | None) -> Verdict:
         ).reshape(x.shape),
     }
     return _judge(answer, (logits, x), right, mistakes)
+
+
+def check_gaussian_sample(answer: Callable | None) -> Verdict:
+    """answer(codes (N, K), epsilon (M, K)) -> samples (M, K) of the Gaussian fitted to ``codes``,
+    by the Cholesky factor of their covariance."""
+    codes = _normal(50, 3) @ _normal(3, 3, seed=1) + _normal(3, seed=2)
+    epsilon = _normal(4, 3, seed=3)
+    mean, covariance = codes.mean(0), codes.T.cov()
+    factor = torch.linalg.cholesky(covariance)
+    mistakes = {
+        "The mean is missing: your samples lie around 0.": epsilon @ factor.T,
+        "You multiplied by the covariance. Which has the units of a code: it, or its factor?": mean
+        + epsilon @ covariance,
+        "The factor is transposed. Row by row, is L times epsilon the same as epsilon times L?": (
+            mean + epsilon @ factor
+        ),
+        "Each column has the right spread, but the columns do not know of each other. Where is "
+        "the correlation?": mean + epsilon * codes.std(0),
+        "You scaled each column by its variance. Which has the units of a code?": mean
+        + epsilon * codes.var(0),
+        "These are the numbers you were given, moved by the mean. Where is the spread?": mean
+        + epsilon,
+    }
+    return _judge(answer, (codes, epsilon), mean + epsilon @ factor.T, mistakes)
 
 
 # --- chapter 2 ------------------------------------------------------------------------------------
@@ -211,6 +258,47 @@ def check_kl_between(answer: Callable | None) -> Verdict:
         _MEAN_OVER_BATCH: right.mean(),
     }
     return _judge(answer, (*q, *p), right, mistakes)
+
+
+# --- chapter 5 ------------------------------------------------------------------------------------
+
+
+def check_slerp(answer: Callable | None) -> Verdict:
+    """answer(start, end, t), codes (N, K) twice and a number -> the spherical path at t (N, K)."""
+    start, end, t = _normal(4, 3), _normal(4, 3, seed=5), torch.tensor(0.3, dtype=torch.float64)
+    lengths = start.norm(dim=1, keepdim=True), end.norm(dim=1, keepdim=True)
+    a, b = start / lengths[0], end / lengths[1]
+    angle = (a * b).sum(1, keepdim=True).acos()
+    length = (1 - t) * lengths[0] + t * lengths[1]
+
+    def arc(t, angle, a=a, b=b):
+        return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+
+    line = (1 - t) * start + t * end
+    dot = (start * end).sum(1, keepdim=True)
+    mistakes = {
+        "This is the straight path. Where is its middle, seen from the origin?": line,
+        "This path goes from end to start. Where should it be at t = 0?": (
+            ((1 - t) * lengths[1] + t * lengths[0]) * arc(1 - t, angle)
+        ),
+        "The directions are right, but every point has length 1. How long are start and end?": arc(
+            t, angle
+        ),
+        "The length stays that of start. Does the path arrive at end?": lengths[0] * arc(t, angle),
+        "You put the codes themselves on the arc, not their directions. The ends are right; does "
+        "the length go evenly from one to the other?": arc(t, angle, start, end),
+        "The sum of the two sines is not yet a direction: what is missing below the fraction "
+        "line?": length * arc(t, angle) * angle.sin(),
+        "You bent the straight path back to the right length. Its ends are right; does its angle "
+        "turn at constant speed?": length * line / line.norm(dim=1, keepdim=True),
+        "Some angles are not numbers: what is the scalar product of two codes the cosine of, and "
+        "when?": length * arc(t, dot.acos()),
+        "The angle is taken between codes of any length, then clamped. Of what is the scalar "
+        "product the cosine?": length * arc(t, dot.clamp(-1, 1).acos()),
+        "There is one angle for the whole batch. Over which axis is the scalar product of two "
+        "codes?": length * arc(t, (a * b).sum().acos()),
+    }
+    return _judge(answer, (start, end, t), length * arc(t, angle), mistakes)
 
 
 # --- what all checkers share ----------------------------------------------------------------------
