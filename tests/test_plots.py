@@ -132,6 +132,16 @@ def test_pictures_lie_in_reading_order_with_a_gap():
     assert (sheet[4] == 0).all()  # the gap; ink is dark, so 0 is white
 
 
+def test_underline_marks_the_chosen_pictures_and_no_others():
+    ax = plots.pictures(images(7), columns=3)
+    plots.underline(ax, torch.tensor([True, False, False, False, True, False, False]), 3, (4, 6))
+    assert len(ax.lines) == 2
+    for line, (top, left) in zip(ax.lines, ((0, 0), (5, 7))):
+        (x0, x1), (y0, y1) = line.get_data()
+        assert left <= x0 < x1 < left + 6
+        assert top <= y0 == y1 < top + 4
+
+
 def test_pictures_in_colour_keep_their_channels_and_have_white_gaps():
     pictures = images(4, channels=3)
     sheet = sheet_of(plots.pictures(pictures, columns=2))

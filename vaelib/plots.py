@@ -46,7 +46,7 @@ def underline(ax: Axes, which: Tensor, columns: int, shape: tuple[int, int] = (2
     """A bar under each picture of a :func:`pictures` sheet where ``which`` (N,) is true."""
     height, width = shape
     for i in which.nonzero()[:, 0].tolist():
-        bottom, left = (i // columns + 1) * (height + 1) - 1.5, (i % columns) * (width + 1)
+        bottom, left = (i // columns + 1) * (height + 1) - 2.5, (i % columns) * (width + 1)
         ax.plot([left + 2, left + width - 3], [bottom, bottom], color="#cc0000", lw=2.5)
     return ax
 
