@@ -65,6 +65,21 @@ def test_validating_does_not_change_what_is_learned():
     assert numbers(run()[0]).equal(numbers(run(valid=bars(32, seed=1))[0]))
 
 
+def test_the_steps_are_those_of_a_loop_written_by_hand():
+    # What the loop leaves out of a plain description: progress, reports, devices, errors.
+    config, images, model = replace(QUICK, beta=0.5), bars(), TINY.build(seed=1)
+    random = torch.Generator().manual_seed(config.seed)
+    optimiser = torch.optim.Adam(model.parameters(), lr=config.lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.lr, total_steps=3 * 4)
+    for _ in range(3):
+        for x, _ in images.batches(16, random):
+            model.zero_grad()
+            elbo_loss(model(x, random), x, 0.5).loss.mean().backward()
+            optimiser.step()
+            schedule.step()
+    assert numbers(model).equal(numbers(run(config, train=images)[0]))
+
+
 # --- What is reported -----------------------------------------------------------------------
 
 
