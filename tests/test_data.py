@@ -497,10 +497,10 @@ def others(tiny, tmp_path):
 
 
 def wait_for(path: Path, process: subprocess.Popen):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600  # against hanging alone: machines that test are busy
     while not path.exists():
         assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < end, f"waited a minute for {path.name}"
+        assert time.monotonic() < end, f"waited in vain for {path.name}"
         time.sleep(0.01)
 
 
@@ -528,7 +528,7 @@ def test_two_processes_at_once_both_succeed_with_one_fetch(tiny, others):
     time.sleep(0.5)  # time enough for the second to fetch as well, did no lock hold it
     (root / "go-on").touch()
     for process in processes:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
         assert (out, process.returncode) == ("done\n", 0), err
     assert log.read_text() == "asked\n"
 
