@@ -39,6 +39,7 @@ test-book:  ## build the book and look at every page in a browser
 weights:  ## train the shipped models whose recipe changed (ONLY=name for one)
 	$(setup) environment data
 	@$(PY) tools/train_weights.py $(if $(ONLY),--only $(ONLY))
+	@$(PY) tools/codes.py
 
 bench:  ## time and score against the budgets; prints the table
 	$(setup) environment data

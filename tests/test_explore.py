@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import ipywidgets
 import pytest
@@ -36,23 +37,46 @@ def node() -> str:
     return found
 
 
-def run_in_node(path: Path, inputs: torch.Tensor, input_shape=None) -> torch.Tensor:
-    """Outputs (N, outputs) of the network in ``path``, as engine.js computes them."""
+class Job(NamedTuple):
+    """One part of a model: its weights file, its PyTorch module, what goes in, and its shape."""
+
+    path: Path
+    module: torch.nn.Module
+    inputs: torch.Tensor
+    shape: list[int] | None = None
+
+
+def jobs_of(name: str, model: torch.nn.Module, architecture: Architecture | None) -> list[Job]:
+    """The parts of a model as files in ``weights.FOLDER`` hold them."""
+    if architecture is None:
+        path = weights.FOLDER / f"{name}.safetensors"
+        return [Job(path, model, pictures([1, 28, 28]), [1, 28, 28])]
+    shape = list(architecture.image_shape)
+    encoder, decoder = (weights.FOLDER / f"{name}.{part}coder.safetensors" for part in ("en", "de"))
+    return [
+        Job(encoder, model.encoder, pictures(shape), shape),
+        Job(decoder, model.decoder, codes(architecture.latent_dim)),
+    ]
+
+
+def assert_engine_agrees(jobs: list[Job]) -> None:
+    """All jobs in one run of node: starting it takes longer than they do."""
+    asked = [
+        {"file": str(job.path), "shape": job.shape, "inputs": job.inputs.flatten(1).tolist()}
+        for job in jobs
+    ]
     answer = subprocess.run(
-        [node(), JS / "run_network.mjs", path, json.dumps(input_shape)],
-        input=json.dumps(inputs.flatten(1).tolist()), capture_output=True, text=True, check=False,
+        [node(), JS / "run_network.mjs"],
+        input=json.dumps(asked), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
-    return torch.tensor(json.loads(answer.stdout))
-
-
-def assert_engine_agrees(path: Path, module: torch.nn.Module, inputs: torch.Tensor, shape=None):
-    with torch.no_grad():
-        expected = module(inputs).flatten(1)
-    got = run_in_node(path, inputs, shape)
-    assert got.shape == expected.shape
-    worst = (got - expected).abs().max() / expected.abs().max().clamp_min(1)
-    assert worst < ENGINE_TOLERANCE, f"{path.name}: largest relative difference {worst:.2g}"
+    for job, outputs in zip(jobs, json.loads(answer.stdout), strict=True):
+        with torch.no_grad():
+            expected = job.module(job.inputs).flatten(1)
+        got = torch.tensor(outputs)
+        assert got.shape == expected.shape
+        worst = (got - expected).abs().max() / expected.abs().max().clamp_min(1)
+        assert worst < ENGINE_TOLERANCE, f"{job.path.name}: largest relative difference {worst:.2g}"
 
 
 def codes(latent_dim: int) -> torch.Tensor:
@@ -79,30 +103,20 @@ def test_javascript_unit_tests_pass():
     ],
     ids=lambda a: f"{a.kind}-{a.encoder}-{a.decoder}",
 )
-def test_engine_equals_pytorch_for_every_body(tmp_path, architecture):
+def test_engine_equals_pytorch_for_every_body(tmp_path, monkeypatch, architecture):
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
     model = weights.half(architecture.build(seed=3))
-    recipe = {"architecture": architecture.asdict()}
-    decoder, encoder = sorted(weights.save_model("tiny", model, recipe, tmp_path))
-    assert_engine_agrees(decoder, model.decoder, codes(architecture.latent_dim))
-    shape = list(architecture.image_shape)
-    assert_engine_agrees(encoder, model.encoder, pictures(shape), shape)
+    weights.save_model("tiny", model, {"architecture": architecture.asdict()}, tmp_path)
+    assert_engine_agrees(jobs_of("tiny", model, architecture))
 
 
-@pytest.mark.parametrize("name", weights.available())
-def test_engine_equals_pytorch_on_shipped_weights(name):
-    model = weights.load(name)
-    if not hasattr(model, "decoder"):
-        shape = [1, 28, 28]
-        path = weights.FOLDER / f"{name}.safetensors"
-        return assert_engine_agrees(path, model, pictures(shape), shape)
-    architecture = Architecture(**weights.recipe(name)["architecture"])
-    shape = list(architecture.image_shape)
-    for part, inputs, input_shape in (
-        ("decoder", codes(architecture.latent_dim), None),
-        ("encoder", pictures(shape), shape),
-    ):
-        path = weights.FOLDER / f"{name}.{part}.safetensors"
-        assert_engine_agrees(path, getattr(model, part), inputs, input_shape)
+def test_engine_equals_pytorch_on_shipped_weights():
+    jobs = []
+    for name in weights.available():
+        details = weights.recipe(name).get("architecture")
+        jobs += jobs_of(name, weights.load(name), details and Architecture(**details))
+    assert jobs
+    assert_engine_agrees(jobs)
 
 
 # --- the widgets, without a page ------------------------------------------------------------------
@@ -114,8 +128,8 @@ SMALL = {"encoder_hidden": (8,), "decoder_hidden": (8,)}
 def shipped(tmp_path, monkeypatch) -> list[str]:
     """Two untrained models with their codes, in a folder of their own."""
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    pixels = torch.randint(256, (60, 1, 28, 28), dtype=torch.uint8)
-    images = Images(pixels, torch.arange(60) % 10)
+    pixels = torch.randint(256, (70, 1, 28, 28), dtype=torch.uint8)
+    images = Images(pixels, torch.arange(70) % 10)
     for kind in ("ae", "vae"):
         architecture = Architecture(kind, 2, **SMALL)
         recipe = {"architecture": architecture.asdict()}
@@ -137,15 +151,33 @@ def test_explorer_is_made_of_real_sliders_and_warns_of_nothing(shipped):
         warnings.simplefilter("error")
         explorer = explore.latent_explorer(*shipped, z=(0.5, -1.0))
     *sliders, canvas = explorer.children
-    assert [type(slider) for slider in sliders] == [ipywidgets.FloatSlider] * 2
+    assert len(sliders) == 2
+    assert all(isinstance(slider, ipywidgets.FloatSlider) for slider in sliders)
     assert [slider.value for slider in sliders] == [canvas.z1, canvas.z2] == [0.5, -1.0]
     assert [pane["name"] for pane in canvas.panes] == shipped
 
 
-def test_explorer_embeds_little(shipped):
-    states = embedded_state(lambda: explore.latent_explorer(*shipped))
-    assert len(json.dumps(states)) <= 8_000
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ae, vae: explore.latent_explorer(ae, vae),
+        lambda ae, vae: explore.reparameterisation_explorer(vae),
+    ],
+    ids=["latent", "reparameterisation"],
+)
+def test_explorer_embeds_little(shipped, make):
+    assert len(json.dumps(embedded_state(lambda: make(*shipped)))) <= 8_000
     assert len(explore.Canvas._esm) <= 3_000
+
+
+def test_slim_state_keeps_what_a_page_needs(shipped):
+    """Everything but defaults, and the names of model and view."""
+    slider = explore.latent_explorer(*shipped, z=(0.5, -1.0)).children[0]
+    state = slider.get_state()
+    assert {"_model_name", "_model_module", "_view_name", "layout", "style"} <= set(state)
+    for name in ("value", "min", "max", "step", "description"):
+        default = slider.traits()[name].default_value
+        assert state.get(name, default) == getattr(slider, name)
 
 
 def test_own_javascript_is_small():
@@ -177,6 +209,24 @@ def test_explorer_carries_a_still_picture_and_its_description(shipped):
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
+def test_reparameterisation_needs_a_vae_and_shows_its_sample(shipped):
+    ae, vae = shipped
+    with pytest.raises(ValueError, match="ae-tiny is no VAE"):
+        explore.reparameterisation_explorer(ae)
+    explorer = explore.reparameterisation_explorer(vae, digit=3, epsilon=(1.5, -2.0))
+    *sliders, canvas = explorer.children
+    assert [slider.value for slider in sliders] == [canvas.epsilon1, canvas.epsilon2] == [1.5, -2.0]
+    bundle = explorer._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+
+
+def test_digits_to_choose_from_are_one_of_each():
+    pictures, rows = explore.load_digits()
+    assert pictures.shape == (10, 1, 28, 28)
+    assert len(set(rows)) == 10
+    assert max(rows) < explore.MAP_POINTS, "their codes are looked up in the maps' files"
+
+
 def test_kernel_answers_with_the_file_or_with_the_reason(shipped):
     *_, canvas = explore.latent_explorer(*shipped).children
     sent = []
@@ -205,9 +255,7 @@ def test_codes_are_the_models_own(shipped):
 
 def test_missing_codes_and_unknown_names_say_what_to_do(shipped):
     explore.codes_path("vae-tiny").unlink()
-    with pytest.raises(
-        weights.WeightsError, match=r"is missing.*tools/codes\.py"
-    ):
+    with pytest.raises(weights.WeightsError, match=r"is missing.*tools/codes\.py"):
         explore.latent_explorer(*shipped)
     with pytest.raises(weights.WeightsError, match="Did you mean 'ae-tiny'"):
         explore.latent_explorer("ae-tin")

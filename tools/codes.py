@@ -1,7 +1,8 @@
 """Write the codes that the explorers' maps draw, vaelib/weights/*.codes.safetensors.
 
-They come from the shipped weights. With names as arguments only those are written; without, every
-model that a chapter's explorer shows. A file that came from the encoder as it is now is left alone.
+They come from the shipped weights; with them go ten test images for readers to choose from. With
+names as arguments only those are written; without, every model that a chapter's explorer shows. A
+file that came from the encoder as it is now is left alone.
 """
 
 import sys
@@ -13,9 +14,12 @@ NAMES = ["ae-mnist-2d", "vae-mnist-2d"]
 
 def main(names: list[str]) -> None:
     stale = [name for name in names if not explore.codes_are_current(name)]
-    if not stale:
+    digits_missing = not (explore.STATIC / "digits.safetensors").is_file()
+    if not stale and not digits_missing:
         return print("codes: all current")
     images = data.mnist().test
+    if digits_missing:
+        print(f"codes: {explore.save_digits(images).name}")
     for name in stale:
         path = explore.save_codes(name, images)
         print(f"codes: {path.name}, {path.stat().st_size / 1000:.0f} kB")

@@ -32,6 +32,7 @@ from vaelib.data import Images
 
 STATIC = Path(__file__).parent / "static"
 KINDS = {"ae": "Autoencoder", "vae": "VAE"}
+PRIOR = [-4.0, 4.0, -4.0, 4.0]  # of the plane: nearly every sample of N(0, I) lies there
 MAP_POINTS = 2000  # codes on a map: enough to see the cloud, and 30 KB
 
 
@@ -45,7 +46,7 @@ class Canvas(anywidget.AnyWidget):
     explorer = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, **traits):
-        super().__init__(**traits)
+        super().__init__(layout=_Layout(), **traits)
         self.on_msg(self._answer)
 
     def _answer(self, _, message: dict, buffers) -> None:
@@ -66,21 +67,46 @@ def asset(path: str) -> Path:
     raise FileNotFoundError(f"{path} is no file of vaelib {'/, '.join(folders)}/")
 
 
-class Explorer(ipywidgets.VBox):
+class _Slim:
+    """For ipywidgets' own widgets: defaults, known to its scripts, need not lengthen a page."""
+
+    def get_state(self, key=None, drop_defaults=False):
+        if key is not None:
+            return super().get_state(key, drop_defaults)
+        names = [name for name in self.keys if name.startswith(("_model_", "_view_"))]
+        return {**super().get_state(drop_defaults=True), **super().get_state(names)}
+
+
+class _Layout(_Slim, ipywidgets.Layout):
+    pass
+
+
+class _Style(_Slim, ipywidgets.SliderStyle):
+    pass
+
+
+class _Slider(_Slim, ipywidgets.FloatSlider):
+    pass
+
+
+class Explorer(_Slim, ipywidgets.VBox):
     """Sliders above a canvas, and what there is to see where neither can work.
 
-    sliders: the canvas's trait -> options of a FloatSlider that is joined to it, in the page.
+    sliders: the canvas's trait -> options of a FloatSlider that is joined to it, in the page;
+    ``limits`` may name two more traits, for its min and max.
     still: makes a picture of the explorer, a PNG file's bytes; text: says what it shows. The book
     shows that picture until the page's scripts have made the explorer, and wherever they cannot.
     """
 
     def __init__(self, sliders: dict[str, dict], canvas: Canvas, still: Callable[[], bytes], text):
-        # One layout and style for all: each of its own would put another kilobyte into the page.
-        style = ipywidgets.SliderStyle()
+        style = _Style()  # and one layout: each widget's own would lengthen the page
         children = []
         for trait, options in sliders.items():
-            slider = ipywidgets.FloatSlider(layout=canvas.layout, style=style, **options)
+            limits = options.pop("limits", ())
+            slider = _Slider(layout=canvas.layout, style=style, **options)
             ipywidgets.jslink((slider, "value"), (canvas, trait))
+            for end, limit in zip(("min", "max"), limits):
+                ipywidgets.jslink((slider, end), (canvas, limit))
             children.append(slider)
         super().__init__([*children, canvas], layout=canvas.layout)
         self._still, self._text = still, text
@@ -97,6 +123,9 @@ class LatentPlane(Canvas):
     z1 = traitlets.Float(0.0).tag(sync=True)
     z2 = traitlets.Float(0.0).tag(sync=True)
     cdf = traitlets.Bool(False).tag(sync=True)
+    zoom = traitlets.Bool(False).tag(sync=True)
+    low = traitlets.Float().tag(sync=True)
+    high = traitlets.Float().tag(sync=True)
     panes = traitlets.List().tag(sync=True)
     colours = traitlets.List().tag(sync=True)
 
@@ -106,36 +135,78 @@ def latent_explorer(
     right: str | None = "vae-mnist-2d",
     z: tuple[float, float] = (0.0, 0.0),
     cdf: bool = False,
+    zoom: bool = False,
 ) -> Explorer:
     """Two models under one point of the plane: move it, and both decode it.
 
     left, right: names of shipped models with a 2-D code and a file of codes (:func:`save_codes`);
     ``right=None`` shows one model alone. z: where the point starts. cdf: start with each axis
-    through the normal CDF. Each map shows the codes of 2,000 test images on its own scale, drawn to
-    hold them all, and for a VAE the one-sigma ellipse of the image nearest to the point; through
-    the CDF the codes are sampled, as chapter 5 explains. Sliders reach as far as the wider map.
+    through the normal CDF. zoom: start with all maps at the prior's scale, -4 to 4.
+
+    Each map shows the codes of 2,000 test images, by itself on its own scale, drawn to hold them
+    all; a VAE's loupe shows the one-sigma ellipse of each image near the point. Through the CDF the
+    codes are sampled, as chapter 5 explains. The sliders reach as far as the widest map.
     """
     names = [name for name in (left, right) if name is not None]
     panes = [{"name": name, "title": _title(name), "box": code_box(name)} for name in names]
     from vaelib.plots import DIGIT_COLORS  # late: matplotlib takes long to import
 
+    corners = [PRIOR] if zoom else [pane["box"] for pane in panes]
+    low, high = min(min(box) for box in corners), max(max(box) for box in corners)
     canvas = LatentPlane(
-        explorer="latent", panes=panes, colours=DIGIT_COLORS, z1=z[0], z2=z[1], cdf=cdf
-    )
-    boxes = [pane["box"] for pane in panes]
+        explorer="latent", panes=panes, colours=DIGIT_COLORS, z1=z[0], z2=z[1], cdf=cdf, zoom=zoom,
+        low=low, high=high,
+    )  # fmt: skip
     sliders = {
         trait: {
             "description": label,
             "value": value,
-            "min": min(box[i] for box in boxes),
-            "max": max(box[i + 1] for box in boxes),
+            "min": low,
+            "max": high,
             "step": 0.05,
+            "limits": ("low", "high"),
         }
-        for trait, label, value, i in (("z1", "z₁", z[0], 0), ("z2", "z₂", z[1], 2))
+        for trait, label, value in (("z1", "z₁", z[0]), ("z2", "z₂", z[1]))
     }
     titles = " and ".join(f"{pane['title']} ({pane['name']})" for pane in panes)
     text = f"Latent explorer: codes of test images, and the picture decoded at one point. {titles}."
-    return Explorer(sliders, canvas, lambda: _latent_still(panes, z), text)
+    return Explorer(sliders, canvas, lambda: _latent_still(panes, z, zoom), text)
+
+
+class Reparameterisation(Canvas):
+    """The canvas of :func:`reparameterisation_explorer`: the chosen image, and epsilon."""
+
+    name = traitlets.Unicode().tag(sync=True)
+    image = traitlets.Int(0).tag(sync=True)
+    epsilon1 = traitlets.Float(0.0).tag(sync=True)
+    epsilon2 = traitlets.Float(0.0).tag(sync=True)
+    colours = traitlets.List().tag(sync=True)
+
+
+def reparameterisation_explorer(
+    name: str = "vae-mnist-2d", digit: int = 0, epsilon: tuple[float, float] = (1.0, -0.5)
+) -> Explorer:
+    """How a sample is made: choose an image and move epsilon; z = mu + sigma * epsilon is decoded.
+
+    name: a shipped VAE with a 2-D code and a file of codes; digit: which of ten test images is
+    chosen first; epsilon: where the sliders start, within -3 to 3. Chapter 2 derives it.
+    """
+    if "sigma" not in load_codes(name):
+        raise ValueError(f"{name} is no VAE: its codes are points, and there is nothing to sample")
+    from vaelib.plots import DIGIT_COLORS
+
+    canvas = Reparameterisation(
+        explorer="reparameterise", name=name, image=digit, colours=DIGIT_COLORS,
+        epsilon1=epsilon[0], epsilon2=epsilon[1],
+    )  # fmt: skip
+    sliders = {
+        f"epsilon{k}": {"description": label, "value": value, "min": -3, "max": 3, "step": 0.05}
+        for k, label, value in ((1, "ε₁", epsilon[0]), (2, "ε₂", epsilon[1]))
+    }
+    text = (
+        f"Reparameterisation: an image of a {digit}, its posterior, and one sample of it, decoded."
+    )
+    return Explorer(sliders, canvas, lambda: _reparameterisation_still(name, digit, epsilon), text)
 
 
 def _title(name: str) -> str:
@@ -160,13 +231,7 @@ def save_codes(name: str, images: Images, folder: Path | None = None) -> Path:
     tensors = {"mu": codes.mu.half(), "z": codes.z.half(), "labels": codes.labels.to(torch.uint8)}
     if codes.log_var is not None:
         tensors["sigma"] = codes.sigma.half()
-    metadata = {"format": weights.FORMAT, "encoder": _encoder_sha256(name)}
-    metadata["sha256"] = hashlib.sha256(weights._payload(save(tensors))).hexdigest()
-    path = codes_path(name, folder)
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
-    aside.write_bytes(save(tensors, {key: json.dumps(value) for key, value in metadata.items()}))
-    os.replace(aside, path)
-    return path
+    return _write(codes_path(name, folder), tensors, {"encoder": _encoder_sha256(name)})
 
 
 def codes_are_current(name: str) -> bool:
@@ -201,10 +266,36 @@ def _encoder_sha256(name: str) -> str:
     return weights.read(weights.FOLDER / f"{name}.encoder.safetensors")[0]["sha256"]
 
 
+def save_digits(images: Images, folder: Path = STATIC) -> Path:
+    """Keep one picture of each digit, the first among ``images``: what a reader chooses from.
+
+    uint8 ``pixels`` (10, 1, 28, 28); the metadata's ``rows`` say which of ``images`` they are.
+    MNIST is by LeCun and Cortes, CC BY-SA 3.0.
+    """
+    rows = [int((images.labels == digit).nonzero()[0]) for digit in range(10)]
+    return _write(folder / "digits.safetensors", {"pixels": images.pixels[rows]}, {"rows": rows})
+
+
+def load_digits() -> tuple[torch.Tensor, list[int]]:
+    """Pictures (10, 1, 28, 28) in [0, 1], one of each digit, and which test images they are."""
+    metadata, tensors = weights.read(STATIC / "digits.safetensors")
+    return tensors["pixels"].float() / 255, metadata["rows"]
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> Path:
+    """A safetensors file that :func:`vaelib.weights.read` and the page both read."""
+    sha256 = hashlib.sha256(weights._payload(save(tensors))).hexdigest()
+    metadata = {"format": weights.FORMAT, **metadata, "sha256": sha256}
+    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    aside.write_bytes(save(tensors, {key: json.dumps(value) for key, value in metadata.items()}))
+    os.replace(aside, path)
+    return path
+
+
 # --- stills ---------------------------------------------------------------------------------------
 
 
-def _latent_still(panes: list[dict], z: tuple[float, float]) -> bytes:
+def _latent_still(panes: list[dict], z: tuple[float, float], zoom: bool) -> bytes:
     from matplotlib.figure import Figure
 
     from vaelib import plots
@@ -215,10 +306,43 @@ def _latent_still(panes: list[dict], z: tuple[float, float]) -> bytes:
     for (above, below), pane in zip(axes.T, panes, strict=True):
         codes = load_codes(pane["name"])
         plots.codes(codes["mu"].float(), codes["labels"].long(), ax=above, title=pane["title"])
+        box = PRIOR if zoom else pane["box"]
+        above.set(xlim=box[:2], ylim=box[2:])
         above.plot(*z, "o", color="#ffd400", markeredgecolor="black", markersize=8)
         decoded = latent.decode_images(weights.load(pane["name"]), torch.tensor([z]))
         plots.pictures(decoded, ax=below)
         below.set_title(f"decoded at ({z[0]:g}, {z[1]:g})", fontsize="small")
+    return _png(figure)
+
+
+def _reparameterisation_still(name: str, digit: int, epsilon: tuple[float, float]) -> bytes:
+    from matplotlib.figure import Figure
+
+    from vaelib import plots
+
+    pictures, rows = load_digits()
+    codes = load_codes(name)
+    mu, sigma = (codes[key][rows[digit]].float() for key in ("mu", "sigma"))
+    z = mu + sigma * torch.tensor(epsilon)
+    model = weights.load(name)
+    decoded = latent.decode_images(model, torch.stack([mu, z]))
+    figure = Figure(figsize=(7.2, 3.4), dpi=80, layout="constrained")
+    plane, sheet = figure.subplots(1, 2)
+    angle = torch.linspace(0, 2 * math.pi, 100)
+    for reach in (1, 2, 3):
+        plane.plot(
+            (mu[0] + reach * sigma[0] * angle.cos()).numpy(),
+            (mu[1] + reach * sigma[1] * angle.sin()).numpy(),
+            color="black", linewidth=1,
+        )  # fmt: skip
+    plane.plot(*zip(mu.tolist(), z.tolist(), strict=True), "o-", color="black")
+    plane.set(title="q(z|x), and z in it", xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+    plots.pictures(torch.cat([pictures[digit : digit + 1], decoded]), columns=3, ax=sheet)
+    sheet.set_title("x, decoded $\\mu$, decoded $z$")
+    return _png(figure)
+
+
+def _png(figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()

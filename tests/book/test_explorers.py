@@ -245,6 +245,33 @@ def test_the_map_is_shown_through_the_normal_cdf_and_back(explorer):
     assert point(explorer) == pytest.approx(z, abs=0.051)
 
 
+def test_the_maps_and_sliders_take_the_priors_scale_and_go_back(explorer):
+    handle = explorer.locator(".noUi-handle").first
+    reach = ("aria-valuemin", "aria-valuemax")
+    wide = [float(handle.get_attribute(end)) for end in reach]
+    raw = explorer.evaluate(MAPS)
+    handle.focus()
+    handle.press("End")
+    settle(explorer)
+    assert point(explorer)[0] == wide[1] > 4
+    choice = explorer.get_by_label("All at the scale of N(0, I)")
+    choice.check()
+    settle(explorer)
+    assert [float(handle.get_attribute(end)) for end in reach] == [-4, 4]
+    assert point(explorer) == (4, START[1]), "a point beyond the new reach comes to its end"
+    assert all(a != b for a, b in zip(raw, explorer.evaluate(MAPS), strict=True))
+    assert_pictures_are_pytorchs(explorer)
+    handle.focus()
+    handle.press("Home")
+    settle(explorer)
+    assert point(explorer)[0] == -4
+    assert_pictures_are_pytorchs(explorer)
+    choice.uncheck()
+    settle(explorer)
+    assert [float(handle.get_attribute(end)) for end in reach] == wide
+    assert point(explorer)[0] == -4
+
+
 def test_everything_that_moves_has_a_name_and_takes_the_keyboard(explorer):
     handles = explorer.locator(".noUi-handle")
     assert [handles.nth(i).get_attribute("aria-label") for i in range(2)] == ["z₁", "z₂"]

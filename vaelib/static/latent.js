@@ -1,9 +1,10 @@
 // The latent explorer: models side by side, one point. Each pane shows its model's codes and what it decodes at the point.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { comeAlive, element, nameSliders, oncePerFrame, paintPicture, quietSpeaker } from "./page.js";
+import { comeAlive, element, makeDraggable, nameSliders, oncePerFrame, paintPicture, quietSpeaker } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 const STEP = 0.05; // of the sliders
+const PRIOR = [-4, 4, -4, 4]; // the same as in vaelib/explore.py
 const SHAPE = [1, 28, 28];
 const HINT =
   "Drag the yellow ring, or move it with the arrow keys (Shift: larger steps, Home: the origin). Dashed: one, two and " +
@@ -12,10 +13,12 @@ const HINT =
 export async function mount({ model, el, load, signal }) {
   const panes = await Promise.all(model.get("panes").map((pane) => makePane(pane, model.get("colours"), load)));
   await comeAlive(el, load);
-  const through = element("input", { type: "checkbox" });
+  const [through, throughLabel] = checkbox("Through the normal CDF, where N(0, I) would fill the square evenly");
+  const [zoom, zoomLabel] = checkbox("All at the scale of N(0, I), −4 to 4");
   el.replaceChildren(
     element("div", { class: "vaelib-panes" }, ...panes.map((pane) => pane.element)),
-    element("label", { class: "vaelib-choice" }, through, "Through the normal CDF, where N(0, I) would fill the square evenly"),
+    zoomLabel,
+    throughLabel,
     element("p", { class: "vaelib-hint" }, HINT),
   );
   const speak = quietSpeaker(el);
@@ -33,18 +36,34 @@ export async function mount({ model, el, load, signal }) {
   };
   const choose = () => {
     through.checked = model.get("cdf");
-    for (const pane of panes) pane.map.show({ uniform: through.checked, codes: through.checked ? pane.samples : pane.means });
+    zoom.checked = model.get("zoom");
+    for (const pane of panes) {
+      pane.map.box = zoom.checked ? PRIOR : pane.box;
+      pane.map.show({ uniform: through.checked, codes: through.checked ? pane.samples : pane.means });
+    }
     update();
   };
-  through.addEventListener("change", () => {
-    model.set("cdf", through.checked);
+  // The sliders reach as far as the maps; first the point has to be there.
+  const reach = () => {
+    const corners = model.get("zoom") ? PRIOR : panes.flatMap((pane) => pane.box);
+    const [low, high] = [Math.min(...corners), Math.max(...corners)];
+    moveTo(point().map((value) => Math.min(high, Math.max(low, value))));
+    model.set({ low, high });
     model.save_changes();
-  });
-  for (const pane of panes) makeDraggable(pane.map, point, moveTo);
+    choose();
+  };
+  for (const [box, trait] of [[through, "cdf"], [zoom, "zoom"]]) {
+    box.addEventListener("change", () => {
+      model.set(trait, box.checked);
+      model.save_changes();
+    });
+  }
+  for (const pane of panes) makeDraggable(pane.map, point, moveTo, () => [0, 0]);
 
   model.on("change:z1", update);
   model.on("change:z2", update);
   model.on("change:cdf", choose);
+  model.on("change:zoom", reach);
   const resized = new ResizeObserver(() => {
     for (const pane of panes) pane.map.resize();
     update();
@@ -93,10 +112,16 @@ async function makePane({ name, title, box }, colours, load) {
       note,
     ),
     map,
+    box,
     update,
     means: { z: mu.data, labels: labels.data, sigma: sigma?.data },
     samples: { z: z.data, labels: labels.data },
   };
+}
+
+function checkbox(text) {
+  const box = element("input", { type: "checkbox" });
+  return [box, element("label", { class: "vaelib-choice" }, box, ` ${text}`)];
 }
 
 function nearest(mu, [z1, z2]) {
@@ -106,28 +131,4 @@ function nearest(mu, [z1, z2]) {
     if (d < distance) [best, distance] = [i, d];
   }
   return best;
-}
-
-function makeDraggable(map, point, moveTo) {
-  const { canvas } = map;
-  const follow = (event) => {
-    const frame = canvas.getBoundingClientRect();
-    moveTo(map.toPlane(event.clientX - frame.left, event.clientY - frame.top));
-  };
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    follow(event);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (canvas.hasPointerCapture(event.pointerId)) follow(event);
-  });
-  canvas.addEventListener("keydown", (event) => {
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (!way && event.key !== "Home") return;
-    event.preventDefault();
-    event.stopPropagation();
-    const pixels = Math.max(1, map.side / 60) * (event.shiftKey ? 5 : 1);
-    const [x, y] = map.toScreen(point());
-    moveTo(way ? map.toPlane(x + way[0] * pixels, y + way[1] * pixels) : [0, 0]);
-  });
 }

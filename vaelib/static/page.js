@@ -84,3 +84,31 @@ export async function comeAlive(el, load) {
   }
   for (const still of el.closest(".cell_output")?.querySelectorAll(".explorer-still") ?? []) still.hidden = true;
 }
+
+/**
+ * Let the point of a PlaneMap be dragged, and moved with the arrow keys. point(): where it is now; moveTo(z): called with
+ * where it shall be; home(): where the Home key takes it.
+ */
+export function makeDraggable(map, point, moveTo, home) {
+  const { canvas } = map;
+  const follow = (event) => {
+    const frame = canvas.getBoundingClientRect();
+    moveTo(map.toPlane(event.clientX - frame.left, event.clientY - frame.top));
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (canvas.hasPointerCapture(event.pointerId)) follow(event);
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!way && event.key !== "Home") return;
+    event.preventDefault();
+    event.stopPropagation();
+    const pixels = Math.max(1, map.side / 60) * (event.shiftKey ? 5 : 1);
+    const [x, y] = map.toScreen(point());
+    moveTo(way ? map.toPlane(x + way[0] * pixels, y + way[1] * pixels) : home());
+  });
+}

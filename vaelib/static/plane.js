@@ -1,7 +1,7 @@
 // A map of the latent plane: a cloud of codes coloured by digit, an ellipse, and one point that can be dragged.
 import { cdf, quantile } from "./normal.js";
 
-const MARGIN = { left: 30, right: 6, top: 6, bottom: 20 };
+const MARGIN = { left: 36, right: 6, top: 6, bottom: 20 };
 const INK = "#222";
 const LOUPE = 10; // how much larger the loupe shows the posteriors: their sigma is small beside the plane
 
@@ -46,6 +46,12 @@ export class PlaneMap {
     ];
   }
 
+  /** Whether a latent point lies on the map. */
+  holds(z) {
+    const [low1, high1, low2, high2] = this.box;
+    return this.uniform || (z[0] >= low1 && z[0] <= high1 && z[1] >= low2 && z[1] <= high2);
+  }
+
   /** The latent point at a place on the canvas, kept inside the map. */
   toPlane(x, y) {
     const [low1, high1, low2, high2] = this.limits;
@@ -67,7 +73,7 @@ export class PlaneMap {
     g.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     if (ellipse) this.drawEllipse(ellipse);
     this.drawPoint(z);
-    if (ellipse && this.codes.sigma && !this.uniform) this.drawLoupe(z, ellipse);
+    if (ellipse && this.codes.sigma && !this.uniform && this.holds(z)) this.drawLoupe(z, ellipse);
   }
 
   drawCloud() {
@@ -79,6 +85,7 @@ export class PlaneMap {
     g.fillRect(0, 0, this.side, this.side);
     this.drawAxes(g);
     const { left, right, top, bottom } = MARGIN;
+    g.save();
     g.beginPath();
     g.rect(left, top, this.side - left - right, this.side - top - bottom);
     g.clip();
@@ -91,7 +98,7 @@ export class PlaneMap {
       g.fillStyle = this.colours[labels[i]];
       g.fillRect(x - size / 2, y - size / 2, size, size);
     }
-    g.globalAlpha = 1;
+    g.restore();
     this.drawNames(g);
     return layer;
   }
@@ -149,6 +156,7 @@ export class PlaneMap {
       const mine = [...labels.keys()].filter((i) => labels[i] === digit);
       if (!mine.length) continue;
       const middle = [0, 1].map((axis) => median(mine.map((i) => z[2 * i + axis])));
+      if (!this.holds(middle)) continue;
       const [x, y] = this.toScreen(middle);
       g.beginPath();
       g.arc(x, y, 8, 0, 2 * Math.PI);
@@ -224,7 +232,7 @@ export class PlaneMap {
       Math.min(this.side - MARGIN.bottom, Math.max(MARGIN.top, place[1])),
     ];
     const g = this.context;
-    g.globalAlpha = Math.hypot(x - place[0], y - place[1]) > 1 ? 0.4 : 1;
+    g.globalAlpha = this.holds(z) ? 1 : 0.4;
     for (const [width, colour] of [[7, "#000"], [4, "#ffd400"]]) {
       g.beginPath();
       g.arc(x, y, 9, 0, 2 * Math.PI);

@@ -1,0 +1,133 @@
+// z = mu + sigma * epsilon for one image: the sliders move epsilon, the image gives mu and sigma, and z is decoded.
+import { digitChoice, loadDigits, SHAPE } from "./digits.js";
+import { network, readSafetensors, sigmoid } from "./engine.js";
+import { comeAlive, element, makeDraggable, nameSliders, oncePerFrame, paintPicture, quietSpeaker } from "./page.js";
+import { PlaneMap } from "./plane.js";
+
+const REACH = 4; // standard deviations that the map shows on each side of mu
+const STEP = 0.05; // of the sliders
+
+export async function mount({ model, el, load, signal }) {
+  const name = model.get("name");
+  const [decoder, file, digits] = await Promise.all([
+    load(`weights/${name}.decoder.safetensors`),
+    load(`weights/${name}.codes.safetensors`),
+    loadDigits(load),
+    comeAlive(el, load),
+  ]);
+  const decode = network(decoder);
+  const { mu, sigma, labels } = readSafetensors(file).tensors;
+  const codes = { z: mu.data, labels: labels.data };
+
+  const [choice, mark] = digitChoice(digits, "An image x", (i) => set({ image: i }));
+  const canvas = element("canvas", {
+    class: "vaelib-map",
+    tabindex: "0",
+    role: "application",
+    "aria-label": "Map around mu: the arrow keys move z",
+    "data-lm-suppress-shortcuts": "true",
+  });
+  const map = new PlaneMap(canvas, { box: [-1, 1, -1, 1], colours: model.get("colours") });
+  const pictures = ["x", "decoded μ", "decoded z"].map((title) => {
+    const picture = element("canvas", { class: "vaelib-picture", role: "img", "aria-label": title });
+    return [picture, element("figure", {}, picture, element("figcaption", {}, title))];
+  });
+  const sums = element("p", { class: "vaelib-sum" });
+  const draw = element("button", { type: "button" }, "Draw ε from N(0, I)");
+  draw.addEventListener("click", () => set({ epsilon1: normal(), epsilon2: normal() }));
+  el.replaceChildren(
+    choice,
+    element(
+      "div",
+      { class: "vaelib-panes" },
+      element("div", { class: "vaelib-pane" }, element("p", { class: "vaelib-title" }, "q(z|x), and z in it"), canvas),
+      element("div", { class: "vaelib-pane vaelib-column" }, ...pictures.map(([, figure]) => figure)),
+    ),
+    sums,
+    draw,
+    element("p", { class: "vaelib-hint" }, "Ellipses: one, two and three σ around μ. Dots: μ of other test images. Drag the ring, or move it with the arrow keys."),
+  );
+  const speak = quietSpeaker(el);
+  nameSliders(el, signal);
+
+  const set = (traits) => {
+    model.set(traits);
+    model.save_changes();
+  };
+  const posterior = () => {
+    const row = digits.rows[model.get("image")];
+    return { mu: [mu.data[2 * row], mu.data[2 * row + 1]], sigma: [sigma.data[2 * row], sigma.data[2 * row + 1]] };
+  };
+  const point = () => {
+    const q = posterior();
+    return [0, 1].map((k) => q.mu[k] + q.sigma[k] * model.get(`epsilon${k + 1}`));
+  };
+  const paint = (k, pixels) => paintPicture(pictures[k][0], pixels, SHAPE);
+
+  const update = oncePerFrame(() => {
+    const q = posterior();
+    const z = point();
+    map.draw(z, q);
+    drawSteps(map, q, z);
+    paint(2, sigmoid(decode(z)));
+    const lines = z.map((value, k) => {
+      const terms = [q.mu[k], q.sigma[k], model.get(`epsilon${k + 1}`), value].map((number) => number.toFixed(3).replace("-", "−"));
+      return `z${"₁₂"[k]} = μ${"₁₂"[k]} + σ${"₁₂"[k]} ε${"₁₂"[k]} = ${terms[0]} + ${terms[1]} × ${terms[2]} = ${terms[3]}`;
+    });
+    sums.replaceChildren(lines[0], element("br"), lines[1]);
+    speak(lines.join("; "));
+  });
+  const pick = () => {
+    const q = posterior();
+    mark(model.get("image"));
+    const reach = REACH * Math.max(...q.sigma);
+    map.box = q.mu.flatMap((middle) => [middle - reach, middle + reach]);
+    map.show({ codes });
+    paint(0, digits.pixels(model.get("image")));
+    paint(1, sigmoid(decode(q.mu)));
+    update();
+  };
+  makeDraggable(map, point, (z) => {
+    const q = posterior();
+    const [epsilon1, epsilon2] = z.map((value, k) => {
+      const epsilon = Math.max(-3, Math.min(3, (value - q.mu[k]) / q.sigma[k]));
+      return Math.round(epsilon / STEP) * STEP;
+    });
+    set({ epsilon1, epsilon2 });
+  }, () => posterior().mu);
+
+  model.on("change:epsilon1", update);
+  model.on("change:epsilon2", update);
+  model.on("change:image", pick);
+  const resized = new ResizeObserver(() => {
+    map.resize();
+    update();
+  });
+  resized.observe(el);
+  signal.addEventListener("abort", () => resized.disconnect());
+  pick();
+}
+
+/** One draw from N(0, 1), kept within the sliders' reach (Box and Muller's method). */
+function normal() {
+  const draw = Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+  return Math.max(-3, Math.min(3, Math.round(draw / STEP) * STEP));
+}
+
+// Two and three sigma, and the step from mu to z.
+function drawSteps(map, { mu, sigma }, z) {
+  const g = map.context;
+  g.lineWidth = 1;
+  g.strokeStyle = "#555";
+  for (const reach of [2, 3]) map.outline(g, mu, sigma.map((s) => reach * s));
+  g.lineWidth = 2;
+  g.strokeStyle = g.fillStyle = "#000";
+  const [x, y] = map.toScreen(mu);
+  g.beginPath();
+  g.moveTo(x, y);
+  g.lineTo(...map.toScreen(z));
+  g.stroke();
+  g.beginPath();
+  g.arc(x, y, 3, 0, 2 * Math.PI);
+  g.fill();
+}
