@@ -105,6 +105,7 @@ def codes(
         x, y = points[labels == digit].median(0).values.tolist()
         ax.text(
             x, y, str(digit), color="white", weight="bold", ha="center", va="center",
+            clip_on=True,  # a view narrower than the cloud leaves it out, and the layout intact
             bbox={"boxstyle": "circle,pad=0.2", "fc": DIGIT_COLORS[digit], "ec": "white"},
         )  # fmt: skip
     ax.set(xlabel="$z_1$", ylabel="$z_2$", title=title, aspect="equal")
