@@ -1,6 +1,7 @@
 """The built book in a browser: every page, light and dark, wide and narrow, with no network."""
 
 import re
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -69,8 +70,7 @@ def test_scripts_are_loaded_only_where_they_are_needed(visit, page):
 
 @EVERY_CHAPTER
 def test_every_picture_has_an_alt_text(book, page):
-    soup = BeautifulSoup((book / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
-    pictures = soup.select("article img, .bd-article img")
+    pictures = soup_of(book / f"{page}.html").select("article img, .bd-article img")
     # Where an author gives none, Sphinx writes the file's name.
     without = [i["src"] for i in pictures if not i.get("alt") or "_images" in i["alt"]]
     assert not without, f'give the cell alt="…" in the draft, or mystnb.image.alt: {without}'
@@ -80,7 +80,7 @@ def test_every_picture_has_an_alt_text(book, page):
 def test_links_inside_the_book_lead_somewhere(book, page):
     path = book / f"{page}.html"
     dead = []
-    for link in BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("a[href]"):
+    for link in soup_of(path).select("a[href]"):
         url = urlsplit(link["href"])
         if url.scheme or url.netloc or (not url.path and not url.fragment):
             continue
@@ -92,10 +92,17 @@ def test_links_inside_the_book_lead_somewhere(book, page):
 
 
 def has_anchor(path: Path, fragment: str) -> bool:
-    if path.suffix != ".html":
-        return True
-    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    return soup.find(id=unquote(fragment)) is not None
+    return path.suffix != ".html" or unquote(fragment) in anchors(path)
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    return {tag["id"] for tag in soup_of(path).select("[id]")}
+
+
+@cache
+def soup_of(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
 
 def test_the_front_door_leads_to_the_first_chapter(book):
@@ -149,8 +156,7 @@ def test_no_page_names_a_foreign_script_or_style(book):
     """What the browser's test cannot see: a script that would be fetched only on a click."""
     foreign = []
     for path in book.rglob("*.html"):
-        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        for tag in soup.select("script[src], link[rel=stylesheet], img[src], iframe[src]"):
+        for tag in soup_of(path).select("script[src], link[rel=stylesheet], img[src], iframe[src]"):
             url = tag.get("src") or tag.get("href")
             if urlsplit(url).netloc:
                 foreign.append((path.name, url))
