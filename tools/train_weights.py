@@ -39,21 +39,25 @@ WIDE = {**SMALL, "latent_dim": 16}
 POCKET = {"latent_dim": 2, "encoder_hidden": (160, 128), "decoder_hidden": (128, 160)}
 LONG = {"epochs": 100, "batch_size": 128, "lr": 3e-3}
 
-MODELS = {
-    "vae-mnist-2d": (Architecture(kind="vae", **POCKET), Config(**LONG)),
-    "ae-mnist-2d": (Architecture(kind="ae", **POCKET), Config(**LONG, beta=0.0)),
-    "vae-mnist-20d": (
-        Architecture(latent_dim=20, decoder="conv", decoder_hidden=(64, 48)),
-        Config(epochs=50, batch_size=128, lr=3e-3),
-    ),
-} | {
-    f"{step}-{seed}": (architecture, Config(**{**asdict(config), "seed": seed}))
-    for step, (architecture, config) in STEPS.items()
-    for seed in SEEDS
-} | {
-    f"beta-{name}": (Architecture(kind="vae", **WIDE), Config(epochs=30, beta=beta))
-    for name, beta in BETAS.items()
-}
+MODELS = (
+    {
+        "vae-mnist-2d": (Architecture(kind="vae", **POCKET), Config(**LONG)),
+        "ae-mnist-2d": (Architecture(kind="ae", **POCKET), Config(**LONG, beta=0.0)),
+        "vae-mnist-20d": (
+            Architecture(latent_dim=20, decoder="conv", decoder_hidden=(64, 48)),
+            Config(epochs=50, batch_size=128, lr=3e-3),
+        ),
+    }
+    | {
+        f"{step}-{seed}": (architecture, Config(**{**asdict(config), "seed": seed}))
+        for step, (architecture, config) in STEPS.items()
+        for seed in SEEDS
+    }
+    | {
+        f"beta-{name}": (Architecture(kind="vae", **WIDE), Config(epochs=30, beta=beta))
+        for name, beta in BETAS.items()
+    }
+)
 JUDGE = {
     "epochs": 10, "batch_size": 128, "lr": 2e-3, "seed": 0,
     "spoiled": 0.3, "blur": 1.5, "shift": 2,

@@ -8,6 +8,7 @@ Shapes: N images, C channels, H x W pixels, K latents, D = C * H * W.
 """
 
 import contextlib
+import itertools
 from dataclasses import asdict, dataclass, fields
 from math import prod
 from typing import NamedTuple
@@ -143,7 +144,7 @@ def conv_decoder(
 
 def _dense(sizes: tuple[int, ...]) -> list[nn.Module]:
     layers = []
-    for before, after in zip(sizes, sizes[1:]):
+    for before, after in itertools.pairwise(sizes):
         layers += [nn.Linear(before, after), nn.SiLU()]
     return layers[:-1]
 

@@ -51,7 +51,9 @@ def underline(ax: Axes, which: Tensor, columns: int, shape: tuple[int, int] = (2
     return ax
 
 
-def manifold(decoded: Tensor, extent: tuple[float, float, float, float] = None, ax: Axes = None):
+def manifold(
+    decoded: Tensor, extent: tuple[float, float, float, float] | None = None, ax: Axes = None
+) -> Axes:
     """Decoded grid (rows, columns, C, H, W) as one seamless sheet; extent labels the axes."""
     rows, columns = decoded.shape[:2]
     ax = _axes(ax, (6, 6 * rows / columns))
