@@ -5,6 +5,7 @@ In a browser: tests/book/test_explorers.py. The engine's own tests in JavaScript
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import warnings
@@ -162,8 +163,9 @@ def test_explorer_is_made_of_real_sliders_and_warns_of_nothing(shipped):
     [
         lambda ae, vae: explore.latent_explorer(ae, vae),
         lambda ae, vae: explore.reparameterisation_explorer(vae),
+        lambda ae, vae: explore.draw_a_digit(vae),
     ],
-    ids=["latent", "reparameterisation"],
+    ids=["latent", "reparameterisation", "draw"],
 )
 def test_explorer_embeds_little(shipped, make):
     assert len(json.dumps(embedded_state(lambda: make(*shipped)))) <= 8_000
@@ -171,17 +173,28 @@ def test_explorer_embeds_little(shipped, make):
 
 
 def test_slim_state_keeps_what_a_page_needs(shipped):
-    """Everything but defaults, and the names of model and view."""
+    """Everything but defaults, and the model's name."""
     slider = explore.latent_explorer(*shipped, z=(0.5, -1.0)).children[0]
     state = slider.get_state()
-    assert {"_model_name", "_model_module", "_view_name", "layout", "style"} <= set(state)
+    assert {"_model_name", "_model_module", "layout", "style"} <= set(state)
     for name in ("value", "min", "max", "step", "description"):
         default = slider.traits()[name].default_value
         assert state.get(name, default) == getattr(slider, name)
 
 
-def test_own_javascript_is_small():
-    assert sum(len(path.read_bytes()) for path in explore.STATIC.glob("*.js")) <= 40_000
+def modules_of(name: str) -> set[str]:
+    """An explorer's module and all that it imports."""
+    code = (explore.STATIC / name).read_text(encoding="utf-8")
+    found = {name}
+    for other in re.findall(r'from "\./([\w.]+)"', code):
+        found |= modules_of(other)
+    return found
+
+
+@pytest.mark.parametrize("explorer", ["latent", "reparameterise", "draw"])
+def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
+    files = modules_of(f"{explorer}.js") | {"loader.js", "book.js", "start.js"}
+    assert sum((explore.STATIC / name).stat().st_size for name in files) <= 40_000
 
 
 def test_map_and_sliders_reach_every_code(shipped):
@@ -217,6 +230,14 @@ def test_reparameterisation_needs_a_vae_and_shows_its_sample(shipped):
     *sliders, canvas = explorer.children
     assert [slider.value for slider in sliders] == [canvas.epsilon1, canvas.epsilon2] == [1.5, -2.0]
     bundle = explorer._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+
+
+def test_drawing_needs_a_vae(shipped):
+    ae, vae = shipped
+    with pytest.raises(ValueError, match="ae-tiny is no VAE"):
+        explore.draw_a_digit(ae)
+    bundle = explore.draw_a_digit(vae)._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
 
 

@@ -73,7 +73,7 @@ class _Slim:
     def get_state(self, key=None, drop_defaults=False):
         if key is not None:
             return super().get_state(key, drop_defaults)
-        names = [name for name in self.keys if name.startswith(("_model_", "_view_"))]
+        names = [name for name in self.keys if name.startswith("_model_")]
         return {**super().get_state(drop_defaults=True), **super().get_state(names)}
 
 
@@ -209,6 +209,32 @@ def reparameterisation_explorer(
     return Explorer(sliders, canvas, lambda: _reparameterisation_still(name, digit, epsilon), text)
 
 
+class DrawnDigit(Canvas):
+    """The canvas of :func:`draw_a_digit`."""
+
+    name = traitlets.Unicode().tag(sync=True)
+    digit = traitlets.Int(3).tag(sync=True)
+    box = traitlets.List().tag(sync=True)
+    colours = traitlets.List().tag(sync=True)
+
+
+def draw_a_digit(name: str = "vae-mnist-2d", digit: int = 2) -> Explorer:
+    """Draw with mouse or finger: the encoder runs in the page and says where the drawing lies.
+
+    name: a shipped VAE with a 2-D code and a file of codes; digit: which of ten test images is
+    there before anything is drawn. The drawing is made into a picture as MNIST's were: scaled into
+    20 x 20, its centre of mass in the middle of 28 x 28 (``static/mnist.js``).
+    """
+    if "sigma" not in load_codes(name):
+        raise ValueError(f"{name} is no VAE: its codes are points, without a sigma to show")
+    from vaelib.plots import DIGIT_COLORS
+
+    box = code_box(name)
+    canvas = DrawnDigit(explorer="draw", name=name, digit=digit, box=box, colours=DIGIT_COLORS)
+    text = f"Draw a digit: an image of a {digit}, where it lies among the codes, and its decoding."
+    return Explorer({}, canvas, lambda: _drawn_still(name, digit, box), text)
+
+
 def _title(name: str) -> str:
     return KINDS[weights.recipe(name)["architecture"]["kind"]]
 
@@ -339,6 +365,27 @@ def _reparameterisation_still(name: str, digit: int, epsilon: tuple[float, float
     plane.set(title="q(z|x), and z in it", xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     plots.pictures(torch.cat([pictures[digit : digit + 1], decoded]), columns=3, ax=sheet)
     sheet.set_title("x, decoded $\\mu$, decoded $z$")
+    return _png(figure)
+
+
+def _drawn_still(name: str, digit: int, box: list[float]) -> bytes:
+    from matplotlib.figure import Figure
+
+    from vaelib import plots
+
+    pictures, rows = load_digits()
+    codes = load_codes(name)
+    mu = codes["mu"][rows[digit]].float()
+    decoded = latent.decode_images(weights.load(name), mu[None])
+    figure = Figure(figsize=(7.2, 3.6), dpi=80, layout="constrained")
+    plane, sheet = figure.subplots(1, 2)
+    plots.codes(
+        codes["mu"].float(), codes["labels"].long(), ax=plane, title="its μ among the codes"
+    )
+    plane.set(xlim=box[:2], ylim=box[2:])
+    plane.plot(*mu.tolist(), "o", color="#ffd400", markeredgecolor="black", markersize=8)
+    plots.pictures(torch.cat([pictures[digit : digit + 1], decoded]), columns=2, ax=sheet)
+    sheet.set_title("the image, and its μ decoded")
     return _png(figure)
 
 

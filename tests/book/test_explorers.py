@@ -1,10 +1,9 @@
-"""The explorers in a browser, in a book of two pages that is built for these tests.
+"""The explorers in a browser, in a small book that is built for these tests.
 
 A book of its own, because some tests damage it: what a reader sees where a file is missing is part
 of what is promised. The real book's pages are looked at by test_pages.py.
 """
 
-import json
 import os
 import re
 import shutil
@@ -37,7 +36,7 @@ LEVELS = 1
 
 @pytest.fixture(scope="session")
 def small_book(tmp_path_factory) -> Path:
-    """The pages of a book with the real book's settings: text, then a page with an explorer."""
+    """A book with the real book's settings: a page of text, and one for each explorer."""
     source = tmp_path_factory.mktemp("small")
     notebook = nbformat.v4.new_notebook()
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
@@ -49,8 +48,16 @@ def small_book(tmp_path_factory) -> Path:
     ]
     (source / "chapters").mkdir()
     nbformat.write(notebook, source / "chapters" / "explorer.ipynb")
+    others = {"reparameterise": "reparameterisation_explorer(digit=4)", "draw": "draw_a_digit()"}
+    for name, call in others.items():
+        notebook.cells = [
+            nbformat.v4.new_markdown_cell(f"# {name}"),
+            nbformat.v4.new_code_cell(f"from vaelib import explore\n\nexplore.{call}"),
+        ]
+        nbformat.write(notebook, source / "chapters" / f"{name}.ipynb")
     (source / "intro.md").write_text("# Text alone\n\nNothing moves here.\n")
-    contents = {"format": "jb-book", "root": "intro", "chapters": [{"file": "chapters/explorer"}]}
+    chapters = [{"file": f"chapters/{name}"} for name in ("explorer", *others)]
+    contents = {"format": "jb-book", "root": "intro", "chapters": chapters}
     (source / "_toc.yml").write_text(yaml.safe_dump(contents))
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())
     settings["sphinx"]["local_extensions"] = {"vae_book": str(ROOT / "book_ext")}
@@ -93,15 +100,28 @@ def awake(page: Page) -> Page:
     return page
 
 
-@pytest.fixture(params=["http", "file"])
-def explorer(request, browser, small_book, small_address):
-    """The explorer's page, from a server and from disk; no test may leave a trace of an error."""
-    url = small_address + EXPLORER
-    if request.param == "file":
-        url = (small_book / EXPLORER).as_uri()
+@contextmanager
+def explorer_at(browser, url: str):
+    """The explorer, awake; no test may leave a trace of an error."""
     with opened(browser, url) as (page, visit):
         yield awake(page)
         assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
+
+
+@pytest.fixture
+def explorer(browser, small_address):
+    """The explorer's page, from a server."""
+    with explorer_at(browser, small_address + EXPLORER) as page:
+        yield page
+
+
+@pytest.fixture(params=["http", "file"])
+def explorer_anywhere(request, browser, small_book, small_address):
+    """The same from a server, and from disk."""
+    disk = (small_book / EXPLORER).as_uri()
+    url = small_address + EXPLORER if request.param == "http" else disk
+    with explorer_at(browser, url) as page:
+        yield page
 
 
 def settle(page: Page) -> None:
@@ -136,29 +156,31 @@ def assert_pictures_are_pytorchs(page: Page) -> None:
     assert difference <= LEVELS, f"{difference:.2f} levels of 255 at {point(page)}"
 
 
-def test_pictures_equal_pytorchs(explorer):
-    assert point(explorer) == START
-    assert_pictures_are_pytorchs(explorer)
+def test_pictures_equal_pytorchs(explorer_anywhere):
+    page = explorer_anywhere
+    assert point(page) == START
+    assert_pictures_are_pytorchs(page)
     # The panes are not exchanged: each is far from the other model's picture.
-    assert (painted(explorer).flip(0) - decoded(START)).abs().max() > 20 * LEVELS
+    assert (painted(page).flip(0) - decoded(START)).abs().max() > 20 * LEVELS
 
 
 @pytest.mark.parametrize("slider", [0, 1])
-def test_a_slider_moves_by_keyboard(explorer, slider):
-    handle = explorer.locator(".noUi-handle").nth(slider)
+def test_a_slider_moves_by_keyboard(explorer_anywhere, slider):
+    page = explorer_anywhere
+    handle = page.locator(".noUi-handle").nth(slider)
     handle.focus()
     for key, change in (("ArrowRight", 0.05), ("ArrowLeft", -0.05), ("PageUp", 0.25)):
-        before, picture = point(explorer), painted(explorer)
+        before, picture = point(page), painted(page)
         handle.press(key)
-        settle(explorer)
-        assert point(explorer)[slider] - before[slider] == pytest.approx(change, abs=0.011)
-        assert point(explorer)[1 - slider] == before[1 - slider]
-        assert (painted(explorer) != picture).any(1).all()
-        assert_pictures_are_pytorchs(explorer)
+        settle(page)
+        assert point(page)[slider] - before[slider] == pytest.approx(change, abs=0.011)
+        assert point(page)[1 - slider] == before[1 - slider]
+        assert (painted(page) != picture).any(1).all()
+        assert_pictures_are_pytorchs(page)
     for key in ("Home", "End"):
         handle.press(key)
-        settle(explorer)
-        assert_pictures_are_pytorchs(explorer)
+        settle(page)
+        assert_pictures_are_pytorchs(page)
 
 
 @pytest.mark.parametrize("slider", [0, 1])
@@ -179,27 +201,28 @@ def test_a_slider_moves_by_mouse(explorer, slider):
 
 
 @pytest.mark.parametrize("pane", [0, 1])
-def test_dragging_the_point_on_a_map_moves_sliders_and_both_pictures(explorer, pane):
+def test_dragging_the_point_on_a_map_moves_sliders_and_both_pictures(explorer_anywhere, pane):
+    page = explorer_anywhere
     low1, high1, low2, high2 = explore.code_box((AE, VAE)[pane])
-    canvas = explorer.locator(".vaelib-map").nth(pane)
+    canvas = page.locator(".vaelib-map").nth(pane)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
-    explorer.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
-    explorer.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    page.mouse.down()
     for share in (0.6, 0.75):
-        picture = painted(explorer)
-        explorer.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] * share)
-        settle(explorer)
-        assert (painted(explorer) != picture).any(1).all()
-        assert_pictures_are_pytorchs(explorer)
-    explorer.mouse.up()
-    z1, z2 = point(explorer)
+        picture = painted(page)
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] * share)
+        settle(page)
+        assert (painted(page) != picture).any(1).all()
+        assert_pictures_are_pytorchs(page)
+    page.mouse.up()
+    z1, z2 = point(page)
     # The map has a margin for its numbers, hence the width of the bound.
     assert (z1 - low1) / (high1 - low1) == pytest.approx(0.75, abs=0.1)
     assert (high2 - z2) / (high2 - low2) == pytest.approx(0.75, abs=0.1)
-    explorer.mouse.move(box["x"] + 50, box["y"] + 50)
-    settle(explorer)
-    assert point(explorer) == (z1, z2), "the point follows only while the button is down"
+    page.mouse.move(box["x"] + 50, box["y"] + 50)
+    settle(page)
+    assert point(page) == (z1, z2), "the point follows only while the button is down"
 
 
 def test_a_map_moves_by_keyboard(explorer):
@@ -362,11 +385,110 @@ def test_a_page_without_explorers_loads_none_of_their_code(small_book):
 
 def test_embedded_state_is_small(small_book):
     page = (small_book / EXPLORER).read_text()
-    state = re.search(
-        r'<script type="application/vnd.jupyter.widget-state\+json">(.*?)</script>', page
-    )
-    assert len(state[1].encode()) <= 8_000
-    assert len(json.loads(state[1])["state"]) == 8
+    state = re.search(r"jupyter.widget-state\+json\">(.*?)</script>", page)[1]
+    assert len(state.encode()) <= 8_000
+
+
+# --- reparameterisation ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reparameterisation(browser, small_address):
+    with explorer_at(browser, small_address + "chapters/reparameterise.html") as page:
+        yield page
+
+
+def expected_sample(digit: int, epsilon: tuple[float, float]) -> torch.Tensor:
+    """The decoded z of a test image, by PyTorch, in levels."""
+    row, codes = explore.load_digits()[1][digit], explore.load_codes(VAE)
+    z = codes["mu"][row].float() + codes["sigma"][row].float() * torch.tensor(epsilon)
+    return decode_images(weights.load(VAE), z[None]).flatten() * 255
+
+
+def test_the_decoded_sample_is_pytorchs_for_every_epsilon_and_image(reparameterisation):
+    page = reparameterisation
+
+    def check(digit: int) -> None:
+        settle(page)
+        difference = painted(page)[2] - expected_sample(digit, point(page))
+        assert difference.abs().max() <= LEVELS
+        original = explore.load_digits()[0][digit].flatten() * 255
+        assert (painted(page)[0] - original).abs().max() <= LEVELS
+
+    check(4)
+    for slider in (0, 1):
+        handle = page.locator(".noUi-handle").nth(slider)
+        handle.focus()
+        for key in ("ArrowRight", "Home", "End"):
+            before = painted(page)[2]
+            handle.press(key)
+            check(4)
+            assert (painted(page)[2] != before).any()
+    page.get_by_role("radio", name="a 7").check(force=True)
+    check(7)
+    page.keyboard.press("ArrowRight")
+    check(8)
+    page.get_by_role("button", name="Draw ε").click()
+    settle(page)
+    assert point(page) != (3, 3)
+    check(8)
+
+
+def test_dragging_z_moves_epsilon(reparameterisation):
+    page = reparameterisation
+    canvas = page.locator(".vaelib-map")
+    canvas.focus()
+    canvas.press("Home")
+    settle(page)
+    assert point(page) == (0, 0)
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.4)
+    page.mouse.up()
+    settle(page)
+    assert point(page)[0] > 0.5
+    assert point(page)[1] > 0.3
+    assert (painted(page)[2] - expected_sample(4, point(page))).abs().max() <= LEVELS
+
+
+# --- draw a digit ---------------------------------------------------------------------------------
+
+
+def test_a_drawn_digit_is_encoded_in_the_page_as_pytorch_encodes_it(browser, small_address):
+    model = weights.load(VAE)
+    with explorer_at(browser, small_address + "chapters/draw.html") as page:
+
+        def check() -> torch.Tensor:
+            settle(page)
+            got, reconstruction = painted(page)
+            # The canvas has rounded the pixels that the encoder was given; hence the tolerance.
+            mu, log_var = model.encode(got.reshape(1, 1, 28, 28) / 255)
+            says = page.locator(".vaelib-sum").inner_text().replace("−", "-")
+            numbers = [float(number) for number in re.findall(r"-?\d+\.\d\d", says)]
+            expected = torch.cat([mu, (log_var / 2).exp()], 1)[0]
+            assert torch.tensor(numbers) == pytest.approx(expected, abs=0.03)
+            decoded = decode_images(model, mu).flatten() * 255
+            assert (reconstruction - decoded).abs().max() <= 8
+            return got
+
+        chosen = check()
+        assert (chosen - explore.load_digits()[0][2].flatten() * 255).abs().max() <= LEVELS
+        box = page.locator(".vaelib-pad").bounding_box()
+        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.2 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.9 * box["height"], steps=5)
+        page.mouse.up()
+        drawn = check().reshape(28, 28)
+        # A stroke: 20 high, and in the middle, though it was drawn to the left of it.
+        assert (drawn.sum(1) > 0).sum() == 20
+        assert drawn[:, 13:15].sum() > 0.5 * drawn.sum()
+        nearest = page.locator(".vaelib-sum").inner_text().split(": ")[1]
+        assert nearest.count("1") >= 8, nearest
+        page.get_by_role("button", name="Clear").click()
+        assert "Draw a digit" in page.locator(".vaelib-sum").inner_text()
+        page.get_by_role("radio", name="a 9").check(force=True)
+        check()
 
 
 # --- what a reader sees where something is wrong --------------------------------------------------

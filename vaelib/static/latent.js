@@ -1,6 +1,6 @@
 // The latent explorer: models side by side, one point. Each pane shows its model's codes and what it decodes at the point.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { comeAlive, element, makeDraggable, nameSliders, oncePerFrame, paintPicture, quietSpeaker } from "./page.js";
+import { comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 const STEP = 0.05; // of the sliders
@@ -16,7 +16,7 @@ export async function mount({ model, el, load, signal }) {
   const [through, throughLabel] = checkbox("Through the normal CDF, where N(0, I) would fill the square evenly");
   const [zoom, zoomLabel] = checkbox("All at the scale of N(0, I), −4 to 4");
   el.replaceChildren(
-    element("div", { class: "vaelib-panes" }, ...panes.map((pane) => pane.element)),
+    sideBySide(...panes.map((pane) => pane.parts)),
     zoomLabel,
     throughLabel,
     element("p", { class: "vaelib-hint" }, HINT),
@@ -64,12 +64,7 @@ export async function mount({ model, el, load, signal }) {
   model.on("change:z2", update);
   model.on("change:cdf", choose);
   model.on("change:zoom", reach);
-  const resized = new ResizeObserver(() => {
-    for (const pane of panes) pane.map.resize();
-    update();
-  });
-  resized.observe(el);
-  signal.addEventListener("abort", () => resized.disconnect());
+  fitMaps(el, signal, panes.map((pane) => pane.map), update);
   choose();
 }
 
@@ -79,13 +74,7 @@ async function makePane({ name, title, box }, colours, load) {
   );
   const decode = network(decoder);
   const { mu, z, sigma, labels } = readSafetensors(file).tensors;
-  const canvas = element("canvas", {
-    class: "vaelib-map",
-    tabindex: "0",
-    role: "application",
-    "aria-label": `Map of the codes, ${title}: the arrow keys move the point`,
-    "data-lm-suppress-shortcuts": "true", // on the focused element itself, or Notebook 7 takes the arrow keys
-  });
+  const canvas = element("canvas", { class: "vaelib-map", "aria-label": `Map of the codes, ${title}: the arrow keys move the point` });
   const picture = element("canvas", { class: "vaelib-picture", role: "img" });
   const note = element("p", { class: "vaelib-note" });
   const map = new PlaneMap(canvas, { box, colours });
@@ -103,14 +92,7 @@ async function makePane({ name, title, box }, colours, load) {
     return `${title}: near a ${labels.data[i]}.`;
   }
   return {
-    element: element(
-      "div",
-      { class: "vaelib-pane", role: "group", "aria-label": title },
-      element("p", { class: "vaelib-title" }, title),
-      canvas,
-      picture,
-      note,
-    ),
+    parts: [title, canvas, picture, note],
     map,
     box,
     update,

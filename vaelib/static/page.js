@@ -23,6 +23,29 @@ export function paintPicture(canvas, pixels, [channels, height, width]) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+/** A canvas for a small picture, in a figure with its title: [canvas, figure]. */
+export function pictureFrame(title) {
+  const canvas = element("canvas", { class: "vaelib-picture", role: "img", "aria-label": title });
+  return [canvas, element("figure", {}, canvas, element("figcaption", {}, title))];
+}
+
+/** The parts of an explorer, side by side where there is room; each is [title, element, element …]. */
+export function sideBySide(...parts) {
+  const pane = ([title, ...inside]) =>
+    element("div", { class: "vaelib-pane" }, element("p", { class: "vaelib-title" }, title), ...inside);
+  return element("div", { class: "vaelib-panes" }, ...parts.map(pane));
+}
+
+/** Keep maps as large as their place on the page; `update` draws them. */
+export function fitMaps(el, signal, maps, update) {
+  const observer = new ResizeObserver(() => {
+    for (const map of maps) map.resize();
+    update();
+  });
+  observer.observe(el);
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+
 /** Call `paint` at most once per frame, however often the returned function is called. */
 export function oncePerFrame(paint) {
   let waiting = false;
@@ -91,6 +114,9 @@ export async function comeAlive(el, load) {
  */
 export function makeDraggable(map, point, moveTo, home) {
   const { canvas } = map;
+  canvas.tabIndex = 0;
+  canvas.setAttribute("role", "application");
+  canvas.setAttribute("data-lm-suppress-shortcuts", "true"); // on the focused element, or Notebook 7 takes the arrow keys
   const follow = (event) => {
     const frame = canvas.getBoundingClientRect();
     moveTo(map.toPlane(event.clientX - frame.left, event.clientY - frame.top));

@@ -1,7 +1,9 @@
 // z = mu + sigma * epsilon for one image: the sliders move epsilon, the image gives mu and sigma, and z is decoded.
 import { digitChoice, loadDigits, SHAPE } from "./digits.js";
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { comeAlive, element, makeDraggable, nameSliders, oncePerFrame, paintPicture, quietSpeaker } from "./page.js";
+import {
+  comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide,
+} from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 const REACH = 4; // standard deviations that the map shows on each side of mu
@@ -20,28 +22,17 @@ export async function mount({ model, el, load, signal }) {
   const codes = { z: mu.data, labels: labels.data };
 
   const [choice, mark] = digitChoice(digits, "An image x", (i) => set({ image: i }));
-  const canvas = element("canvas", {
-    class: "vaelib-map",
-    tabindex: "0",
-    role: "application",
-    "aria-label": "Map around mu: the arrow keys move z",
-    "data-lm-suppress-shortcuts": "true",
-  });
+  const canvas = element("canvas", { class: "vaelib-map", "aria-label": "Map around mu: the arrow keys move z" });
   const map = new PlaneMap(canvas, { box: [-1, 1, -1, 1], colours: model.get("colours") });
-  const pictures = ["x", "decoded μ", "decoded z"].map((title) => {
-    const picture = element("canvas", { class: "vaelib-picture", role: "img", "aria-label": title });
-    return [picture, element("figure", {}, picture, element("figcaption", {}, title))];
-  });
+  const pictures = ["x", "μ decoded", "z decoded"].map(pictureFrame);
   const sums = element("p", { class: "vaelib-sum" });
   const draw = element("button", { type: "button" }, "Draw ε from N(0, I)");
   draw.addEventListener("click", () => set({ epsilon1: normal(), epsilon2: normal() }));
   el.replaceChildren(
     choice,
-    element(
-      "div",
-      { class: "vaelib-panes" },
-      element("div", { class: "vaelib-pane" }, element("p", { class: "vaelib-title" }, "q(z|x), and z in it"), canvas),
-      element("div", { class: "vaelib-pane vaelib-column" }, ...pictures.map(([, figure]) => figure)),
+    sideBySide(
+      ["q(z|x), and z in it", canvas],
+      ["Pictures", element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure))],
     ),
     sums,
     draw,
@@ -99,12 +90,7 @@ export async function mount({ model, el, load, signal }) {
   model.on("change:epsilon1", update);
   model.on("change:epsilon2", update);
   model.on("change:image", pick);
-  const resized = new ResizeObserver(() => {
-    map.resize();
-    update();
-  });
-  resized.observe(el);
-  signal.addEventListener("abort", () => resized.disconnect());
+  fitMaps(el, signal, [map], update);
   pick();
 }
 

@@ -1,0 +1,50 @@
+// A drawing becomes a picture as MNIST's did: longer side 20, centre of mass in the middle.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { centred, fitted } from "../../vaelib/static/mnist.js";
+
+const SIDE = 280;
+const drawing = (inside) => Float32Array.from({ length: SIDE * SIDE }, (_, i) => (inside(i % SIDE, Math.floor(i / SIDE)) ? 1 : 0));
+const near = (a, b, tolerance) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not within ${tolerance} of ${b}`);
+
+function centreOfMass(frame) {
+  let [mass, x, y] = [0, 0, 0];
+  frame.forEach((ink, i) => {
+    mass += ink;
+    x += ink * ((i % 28) + 0.5);
+    y += ink * (Math.floor(i / 28) + 0.5);
+  });
+  return [x / mass, y / mass];
+}
+
+test("an empty drawing is no picture", () => assert.equal(fitted(new Float32Array(SIDE * SIDE), SIDE), null));
+
+test("the longer side becomes 20, and proportions are kept, wherever and however large it was drawn", () => {
+  for (const [left, top, width, height] of [[10, 20, 100, 200], [200, 5, 30, 60], [0, 0, 140, 280], [100, 100, 9, 18]]) {
+    const small = fitted(drawing((x, y) => x >= left && x < left + width && y >= top && y < top + height), SIDE);
+    assert.deepEqual([small.width, small.height], [10, 20]);
+    for (const ink of small.pixels) near(ink, 1, 1e-6);
+  }
+});
+
+test("a new pixel is the mean of what it covers", () => {
+  const chequered = fitted(drawing((x, y) => x < 200 && y < 200 && (x + y) % 2 === 0), SIDE);
+  for (const ink of chequered.pixels) near(ink, 0.5, 0.02);
+});
+
+test("the centre of mass comes to the middle, to half a pixel, though the box does not", () => {
+  const seven = drawing((x, y) => (y < 40 && x < 160) || (x > 130 && x < 160 && y < 240));
+  const small = fitted(seven, SIDE);
+  const frame = centred(small);
+  const [x, y] = centreOfMass(frame);
+  near(x, 14, 0.51);
+  near(y, 14, 0.51);
+  const rows = [...frame.keys()].filter((i) => frame[i] > 0).map((i) => Math.floor(i / 28));
+  assert.ok((rows[0] + rows.at(-1) + 1) / 2 > 14.5, "the bounding box of a 7 lies low, its mass is at the top");
+});
+
+test("a dot is a picture too, and nothing falls out of the frame", () => {
+  const dot = centred(fitted(drawing((x, y) => x === 7 && y === 9), SIDE));
+  assert.equal(dot.length, 784);
+  near(dot.reduce((sum, ink) => sum + ink, 0), 400, 1e-3);
+});

@@ -1,0 +1,111 @@
+// Draw a digit: the encoder runs in the page, and shows where the drawing lies among the test images.
+import { centred, fitted } from "./mnist.js";
+import { digitChoice, loadDigits, SHAPE } from "./digits.js";
+import { network, readSafetensors, sigmoid } from "./engine.js";
+import { comeAlive, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
+import { PlaneMap } from "./plane.js";
+
+const SIDE = 280; // pixels of the drawing
+const PEN = 22;
+const NEIGHBOURS = 10;
+
+export async function mount({ model, el, load, signal }) {
+  const name = model.get("name");
+  const [encoder, decoder, file, digits] = await Promise.all([
+    ...["encoder", "decoder", "codes"].map((part) => load(`weights/${name}.${part}.safetensors`)),
+    loadDigits(load),
+    comeAlive(el, load),
+  ]);
+  const encode = network(encoder, SHAPE);
+  const decode = network(decoder);
+  const { mu, sigma, labels } = readSafetensors(file).tensors;
+
+  const pad = element("canvas", { class: "vaelib-pad", width: SIDE, height: SIDE, role: "img", "aria-label": "Draw a digit here" });
+  const canvas = element("canvas", { class: "vaelib-map", role: "img", "aria-label": "Map of the codes" });
+  const map = new PlaneMap(canvas, { box: model.get("box"), colours: model.get("colours") });
+  map.show({ codes: { z: mu.data, labels: labels.data, sigma: sigma.data } });
+  const pictures = ["what the encoder gets", "μ decoded"].map(pictureFrame);
+  const note = element("p", { class: "vaelib-sum" });
+  const [choice, mark] = digitChoice(digits, "or choose a test image", (i) => {
+    clear();
+    look(digits.pixels(i));
+  });
+  const wipe = element("button", { type: "button" }, "Clear");
+  wipe.addEventListener("click", () => {
+    clear();
+    mark(-1);
+    note.textContent = "Draw a digit in the square.";
+  });
+  el.replaceChildren(
+    sideBySide(["Draw a digit", pad, wipe], ["Its code", canvas]),
+    choice,
+    note,
+    element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure)),
+  );
+  const speak = quietSpeaker(el);
+  const ink = pad.getContext("2d", { willReadFrequently: true });
+  let shown = null;
+
+  function clear() {
+    ink.fillStyle = "#fff";
+    ink.fillRect(0, 0, SIDE, SIDE);
+  }
+
+  // Shows what the model makes of pixels in [0, 1], 28 x 28.
+  function look(pixels) {
+    const code = encode(pixels);
+    const at = { mu: [code[0], code[1]], sigma: [Math.exp(code[2] / 2), Math.exp(code[3] / 2)] };
+    shown = at;
+    paintPicture(pictures[0][0], pixels, SHAPE);
+    paintPicture(pictures[1][0], sigmoid(decode(at.mu)), SHAPE);
+    map.draw(at.mu, at);
+    const numbers = (pair) => `(${pair.map((value) => value.toFixed(2).replace("-", "−")).join(", ")})`;
+    const near = neighbours(mu.data, labels.data, at.mu);
+    note.textContent = `μ = ${numbers(at.mu)}, σ = ${numbers(at.sigma)}. The ${NEIGHBOURS} nearest test images: ${near.join(" ")}.`;
+    canvas.setAttribute("aria-label", `Map of the codes; the drawing lies near a ${near[0]}`);
+    speak(note.textContent);
+  }
+
+  const lookAtDrawing = oncePerFrame(() => {
+    const { data } = ink.getImageData(0, 0, SIDE, SIDE);
+    const drawn = Float32Array.from({ length: SIDE * SIDE }, (_, i) => 1 - data[4 * i] / 255);
+    const small = fitted(drawn, SIDE);
+    if (small) look(centred(small));
+  });
+  letDraw(pad, ink, () => {
+    mark(-1);
+    lookAtDrawing();
+  });
+  fitMaps(el, signal, [map], () => shown && map.draw(shown.mu, shown));
+  clear();
+  mark(model.get("digit"));
+  look(digits.pixels(model.get("digit")));
+}
+
+function letDraw(pad, ink, changed) {
+  const place = (event) => {
+    const frame = pad.getBoundingClientRect();
+    return [((event.clientX - frame.left) / frame.width) * SIDE, ((event.clientY - frame.top) / frame.height) * SIDE];
+  };
+  const stroke = (event) => {
+    ink.lineTo(...place(event));
+    ink.stroke();
+    changed();
+  };
+  pad.addEventListener("pointerdown", (event) => {
+    pad.setPointerCapture(event.pointerId);
+    Object.assign(ink, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#000" });
+    ink.beginPath();
+    ink.moveTo(...place(event));
+    stroke(event);
+  });
+  pad.addEventListener("pointermove", (event) => {
+    if (pad.hasPointerCapture(event.pointerId)) stroke(event);
+  });
+}
+
+function neighbours(mu, labels, [z1, z2]) {
+  const distance = (i) => (mu[2 * i] - z1) ** 2 + (mu[2 * i + 1] - z2) ** 2;
+  const order = [...labels.keys()].sort((a, b) => distance(a) - distance(b));
+  return order.slice(0, NEIGHBOURS).map((i) => labels[i]);
+}
