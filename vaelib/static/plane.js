@@ -220,6 +220,9 @@ export class PlaneMap {
     g.font = "10px sans-serif";
     g.textAlign = "center";
     g.textBaseline = "top";
+    g.lineWidth = 3;
+    g.strokeStyle = "#fff";
+    g.strokeText(`×${LOUPE}`, middle[0], middle[1] + radius - 14);
     g.fillText(`×${LOUPE}`, middle[0], middle[1] + radius - 14);
   }
 
