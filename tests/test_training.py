@@ -152,10 +152,12 @@ def test_epochs_and_seconds_count_up():
 
 
 def betas_of(config, images=None):
+    """The beta of each step; what is only reported is computed without gradients."""
     seen = []
 
     def spy(output, x, beta):
-        seen.append(beta)
+        if torch.is_grad_enabled():
+            seen.append(beta)
         return elbo_loss(output, x, beta)
 
     run(config, loss=spy, train=images)
@@ -181,6 +183,18 @@ def test_warm_up_may_end_inside_an_epoch():
 def test_the_reported_loss_has_the_whole_beta_during_warm_up():
     record = run(Config(epochs=1, batch_size=16, beta=2.0, warmup_epochs=1))[1].last
     assert record.loss == pytest.approx(record.reconstruction + 2 * record.kl)
+
+
+def test_a_loss_that_is_no_weighted_sum_is_reported_alike_in_training_and_validation():
+    def with_free_bits(output, x, beta):
+        terms = elbo_loss(output, x, beta)
+        return terms._replace(loss=terms.reconstruction + beta * terms.kl.clamp_min(5.0))
+
+    config = Config(epochs=1, batch_size=16, lr=1e-9)
+    record = run(config, loss=with_free_bits, valid=bars())[1].last
+    assert record.kl < 5
+    assert record.loss == pytest.approx(record.reconstruction + 5, rel=1e-5)
+    assert record.valid_loss == pytest.approx(record.valid_reconstruction + 5, rel=1e-5)
 
 
 def test_on_epoch_gets_the_model_and_the_record_after_each_epoch():

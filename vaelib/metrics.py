@@ -38,7 +38,7 @@ def recognition_threshold(judge: nn.Module, images: Images, keep: float = 0.95) 
 
     Confidence is the largest class probability. A picture is called *recognised* when its
     confidence reaches this threshold: it then looks as much like some digit as all but the 5 %
-    least clear real ones do.
+    least clear real ones do. Known limit: the judge takes a blank sheet for a 1 (chapter 1).
     """
     confidence = judge_probabilities(judge, images.float()).amax(1)
     return confidence.quantile(1 - keep).item()
@@ -120,7 +120,7 @@ def interpolation_validity(
 
     Pairs of held-out images of *different* digits are drawn; the straight line between their
     ``mu`` is cut at steps + 2 points, and the ``steps`` inner ones are decoded. A double exposure
-    of two digits is not recognised: the judge was trained to split its vote on blends.
+    of two digits is rarely recognised: the judge was trained to spread its vote on those.
     """
     generator = torch.Generator().manual_seed(seed)
     first, second = torch.randint(len(codes.labels), (2, 2 * pairs), generator=generator)

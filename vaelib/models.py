@@ -42,8 +42,8 @@ class Autoencoder(nn.Module):
     """An image becomes a point, and the point becomes an image (chapter 1).
 
     encoder: (N, C, H, W) -> (N, K); decoder: (N, K) -> logits (N, C, H, W).
-    noise: standard deviation of fixed Gaussian noise added to the code while training, 0 for the
-    plain autoencoder (chapter 2 uses it for one step of its experiment).
+    noise: standard deviation of fixed Gaussian noise that ``forward`` adds to the code, 0 for the
+    plain autoencoder (chapter 2 uses it for one step of its experiment); ``encode`` adds none.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, noise: float = 0.0):

@@ -119,10 +119,11 @@ def fit(
     with tqdm(total=steps, unit="step", leave=False, disable=not progress) as bar:
         for epoch in range(1, config.epochs + 1):
             model.train()
-            sums = torch.zeros(2, device=device)
+            sums = torch.zeros(3, device=device)
             for x, _ in train.batches(config.batch_size, generator):
                 beta = config.beta * min(1.0, step / warmup_steps if warmup_steps else 1.0)
-                terms = loss(model(x, generator), x, beta)
+                output = model(x, generator)
+                terms = loss(output, x, beta)
                 mean = terms.loss.mean()
                 if not mean.isfinite():
                     raise FloatingPointError(_not_finite(terms, epoch, step, config))
@@ -130,10 +131,13 @@ def fit(
                 mean.backward()
                 optimiser.step()
                 schedule.step()
-                sums += torch.stack([terms.reconstruction.sum(), terms.kl.sum()]).detach()
+                # Reported at the full beta, also while it warms up: one quantity throughout.
+                with torch.no_grad():
+                    seen = terms if beta == config.beta else loss(output, x, config.beta)
+                    sums += torch.stack([term.sum() for term in seen])
                 step += 1
                 bar.update()
-            record = _record(epoch, start, sums / len(train), config, model, valid, loss)
+            record = _record(epoch, start, sums / len(train), model, valid, loss, config)
             history.records.append(record)
             bar.set_postfix_str(f"epoch {epoch}, {record.loss:.1f} nats")
             if on_epoch is not None:
@@ -162,14 +166,11 @@ def evaluate(
     return LossTerms(*(sums / len(images)).tolist())
 
 
-def _record(epoch, start, means, config, model, valid, loss) -> Record:
-    reconstruction, kl = means.tolist()
+def _record(epoch, start, means, model, valid, loss, config) -> Record:
     held_out = (None,) * 3
     if valid is not None:
         held_out = evaluate(model, valid, loss, config.beta, config.seed)
-    # The loss at the full beta, also while beta is still warming up: one quantity throughout.
-    total = reconstruction + config.beta * kl
-    return Record(epoch, time.perf_counter() - start, total, reconstruction, kl, *held_out)
+    return Record(epoch, time.perf_counter() - start, *means.tolist(), *held_out)
 
 
 def _not_finite(terms: LossTerms, epoch: int, step: int, config: Config) -> str:
