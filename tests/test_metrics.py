@@ -373,7 +373,7 @@ def test_what_is_no_digit_is_not_recognised(judge, threshold, mnist, picture):
 def test_no_figure_hangs_on_the_blank_sheet_that_the_judge_takes_for_a_1(
     judge, threshold, mnist, name, how
 ):
-    """The judge's known limit, which chapter 1 tells the reader: hardly any sample is that faint."""
+    """The judge's known limit, told in chapter 1: hardly any sample is that faint."""
     model = weights.load(name)
     codes = latent.encode_images(model, mnist.train[:20_000])
     pictures = latent.decode_images(model, metrics.sample_codes(codes, 2000, how))
