@@ -30,7 +30,12 @@ def slerp(start, end, t, angle=None):
     return ((1 - t) * lengths[0] + t * lengths[1]) * along
 
 
+def laplace(mean, x, b):
+    return ((x - mean).abs() / b + torch.log(2 * b)).sum((1, 2, 3))
+
+
 RIGHT = {
+    "laplace_nll": laplace,
     "normal_from_uniform": lambda u, mu, log_var: (
         mu + (log_var / 2).exp() * 2**0.5 * torch.erfinv(2 * u - 1)
     ),
@@ -43,6 +48,31 @@ RIGHT = {
 }
 # Checker -> wrong answers, each with a part of the sentence that it must be told.
 WRONG = {
+    "laplace_nll": [
+        (lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) / b, "constant is missing"),
+        (lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) / b + (2 * b).log(), "there once"),
+        (lambda mean, x, b: laplace(mean, x, b) - 30 * torch.tensor(2.0).log(), "2 is missing"),
+        (lambda mean, x, b: laplace(mean, x, b) - 60 * (2 * b).log(), "wrong sign"),
+        (lambda mean, x, b: -laplace(mean, x, b), "or its negative"),
+        (lambda mean, x, b: laplace(mean, x, b) / 30, "Which beta would that be"),
+        (
+            lambda mean, x, b: (x - mean).abs().mean((1, 2, 3)) / b + 30 * (2 * b).log(),
+            "and the constant is not",
+        ),
+        (
+            lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) * b + 30 * (2 * b).log(),
+            "b multiplies",
+        ),
+        (lambda mean, x, b: losses.gaussian_nll(mean, x, b.item()), "a Gaussian, with squares"),
+        (
+            lambda mean, x, b: (x - mean).sum((1, 2, 3)) / b + 30 * (2 * b).log(),
+            "kept their signs",
+        ),
+        (lambda mean, x, b: laplace(mean, x, b).sum(), "summed over the batch"),
+        (lambda mean, x, b: laplace(mean, x, b).mean(), "averaged over the batch"),
+        (lambda mean, x, b: (x - mean).abs() / b + (2 * b).log(), "one number per pixel"),
+        (lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)), "values are wrong"),
+    ],
     "normal_from_uniform": [
         (lambda u, mu, log_var: mu + (log_var / 2).exp() * u, "uniform numbers went in"),
         (lambda u, mu, log_var: mu + (log_var / 2).exp() * torch.special.ndtr(u), "the CDF of u"),

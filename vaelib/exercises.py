@@ -260,6 +260,47 @@ def check_kl_between(answer: Callable | None) -> Verdict:
     return _judge(answer, (*q, *p), right, mistakes)
 
 
+# --- chapter 4 ------------------------------------------------------------------------------------
+
+
+def check_laplace_nll(answer: Callable | None) -> Verdict:
+    """answer(mean, x, b), (N, C, H, W) twice and a number -> -log p(x|z) of a Laplace decoder of
+    scale b for each image (N,), constant included."""
+    mean, x = _normal(4, 2, 3, 5), _normal(4, 2, 3, 5, seed=1)
+    b = torch.tensor(0.3, dtype=torch.float64)
+    off, count = (x - mean).abs().flatten(1).sum(1), 30
+    right = off / b + count * (2 * b).log()
+    squares = ((x - mean) ** 2).flatten(1).sum(1)
+    mistakes = {
+        "The constant is missing. Does your density integrate to one, whatever b is?": off / b,
+        "The constant stands there once, for a picture of many pixels. How many densities are "
+        "multiplied?": off / b + (2 * b).log(),
+        "A 2 is missing in the constant. Which half of the density did you integrate?": (
+            off / b + count * b.log()
+        ),
+        "The constant has the wrong sign. Is the narrower density the higher one at its middle, or "
+        "the lower?": off / b - count * (2 * b).log(),
+        "This is the log-likelihood itself. What is minimised: it, or its negative?": -right,
+        "You averaged over the pixels. Which beta would that be?": right / count,
+        "The error is averaged over the pixels and the constant is not.": (
+            off / count / b + count * (2 * b).log()
+        ),
+        "b multiplies where it should divide. Does a wide density punish a large error more?": (
+            off * b + count * (2 * b).log()
+        ),
+        "This is a Gaussian, with squares. Which density has an absolute value in its exponent?": (
+            squares / (2 * b**2) + count * (b * (2 * torch.pi) ** 0.5).log()
+        ),
+        "The errors have kept their signs, and cancel.": (
+            (x - mean).flatten(1).sum(1) / b + count * (2 * b).log()
+        ),
+        "These are still one number per pixel.": (x - mean).abs() / b + (2 * b).log(),
+        _SUM_OVER_BATCH: right.sum(),
+        _MEAN_OVER_BATCH: right.mean(),
+    }
+    return _judge(answer, (mean, x, b), right, mistakes)
+
+
 # --- chapter 5 ------------------------------------------------------------------------------------
 
 
