@@ -5,6 +5,7 @@ wants to know: which chapter is being executed, how long it took, what is wrong.
 OUT/_build/book.log.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -41,9 +42,14 @@ def build(out: Path) -> int:
         shutil.rmtree(out / "_build" / folder, ignore_errors=True)
     (out / "_build").mkdir(parents=True, exist_ok=True)
     with (
-        (out / "_build" / "book.log").open("w", encoding="utf-8") as log,
+        (out / "_build" / "book.log").open("w", encoding="utf-8", buffering=1) as log,
         subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},  # what goes wrong is said when it does
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as process,
     ):
         for raw in process.stdout:
