@@ -22,7 +22,7 @@ from project import ROOT
 from vaelib import explore, weights
 from vaelib.latent import decode_images
 
-from .conftest import Visit, listen, serving
+from .conftest import PAGES, Visit, listen, serving
 
 pytestmark = pytest.mark.book
 
@@ -489,6 +489,31 @@ def test_a_drawn_digit_is_encoded_in_the_page_as_pytorch_encodes_it(browser, sma
         assert "Draw a digit" in page.locator(".vaelib-sum").inner_text()
         page.get_by_role("radio", name="a 9").check(force=True)
         check()
+
+
+# --- the real book --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_slider_of_the_book_moves_its_pictures(browser, book, address, name):
+    if "widget-view+json" not in (book / f"{name}.html").read_text():
+        return
+    with opened(browser, f"{address}{name}.html") as (page, visit):
+        page.wait_for_selector(".cell_output .jupyter-widgets", state="attached")
+        views = page.locator(".cell_output:has(.jupyter-widgets)")
+        for view in [views.nth(i) for i in range(views.count())]:
+            view.scroll_into_view_if_needed()
+            view.locator(".vaelib-picture").first.wait_for()
+            settle(page)
+            handles = view.locator(".noUi-handle")
+            for i in range(handles.count()):
+                before = painted(page)
+                handles.nth(i).focus()
+                # A single step may be small beside the whole plane; one of the ends is far.
+                handles.nth(i).press("Home")
+                settle(page)
+                assert (painted(page) != before).any(), handles.nth(i).get_attribute("aria-label")
+        assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
 
 
 # --- what a reader sees where something is wrong --------------------------------------------------
