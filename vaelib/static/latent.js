@@ -6,9 +6,11 @@ import { PlaneMap } from "./plane.js";
 const STEP = 0.05; // of the sliders
 const PRIOR = [-4, 4, -4, 4]; // the same as in vaelib/explore.py
 const SHAPE = [1, 28, 28];
-const HINT =
-  "Drag the yellow ring, or move it with the arrow keys (Shift: larger steps, Home: the origin). Dashed: one, two and " +
-  "three standard deviations of N(0, I). Under the loupe: one standard deviation of each image's posterior, the nearest black.";
+const HINTS = [
+  "Drag the yellow ring, or move it with the arrow keys (Shift: larger steps, Home: the origin).",
+  "Dashed: one, two and three standard deviations of N(0, I).",
+  "Under the loupe: one standard deviation of each image's posterior, the nearest black.",
+];
 
 export async function mount({ model, el, load, signal }) {
   const panes = await Promise.all(model.get("panes").map((pane) => makePane(pane, model.get("colours"), load)));
@@ -19,7 +21,7 @@ export async function mount({ model, el, load, signal }) {
     sideBySide(...panes.map((pane) => pane.parts)),
     zoomLabel,
     throughLabel,
-    element("p", { class: "vaelib-hint" }, HINT),
+    element("p", { class: "vaelib-hint" }, HINTS.slice(0, panes.some((pane) => pane.means.sigma) ? 3 : 2).join(" ")),
   );
   const speak = quietSpeaker(el);
   nameSliders(el, signal);

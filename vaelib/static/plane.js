@@ -238,7 +238,7 @@ export class PlaneMap {
     g.globalAlpha = this.holds(z) ? 1 : 0.4;
     for (const [width, colour] of [[7, "#000"], [4, "#ffd400"]]) {
       g.beginPath();
-      g.arc(x, y, 9, 0, 2 * Math.PI);
+      g.arc(x, y, this.side < 220 ? 7 : 9, 0, 2 * Math.PI);
       g.lineWidth = width;
       g.strokeStyle = colour;
       g.stroke();
