@@ -1,7 +1,7 @@
 """Measure the budgets of the book and write them to BENCHMARKS.md; a test never times.
 
     python tools/bench.py                  everything
-    python tools/bench.py epoch weights    some of: epoch, weights, import, chapters
+    python tools/bench.py epoch weights    some of: epoch, weights, import, page, chapters
 
 Times are medians of runs that take turns, so a slow moment of the machine hits all alike.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from bench_page import bench_page
 from vaelib import data, training, weights
 from vaelib._torchvision import import_torchvision
 from vaelib.losses import negative_elbo
@@ -153,6 +154,7 @@ BENCHES = {
     "epoch": bench_epoch,
     "weights": bench_weights,
     "import": bench_import,
+    "page": bench_page,
     "chapters": bench_chapters,
 }
 
