@@ -6,6 +6,7 @@ into `_static/`, where the pages' scripts look for them.
 """
 
 import base64
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / ".cache" / "assets"
 OWN = Path(__file__).parent / "static"
 PACKAGE = ROOT / "vaelib"
+WIDGET_STATE = r'application/vnd.jupyter.widget-state\+json">(.*?)</script>'
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 STILL_SENTENCE = (
     "A still picture: the explorer takes its place once this page's scripts have loaded."
@@ -57,15 +59,21 @@ def drop_thebe(app: Sphinx, pagename, templatename, context, doctree) -> None:
 def copy_package_files(app: Sphinx, exception: Exception | None) -> None:
     """Copy weights to `_static/weights/` and the explorers' code to `_static/vaelib/`.
 
+    Of the weights only those of models that some page's explorers name: all of them are 16 MB.
     Pages opened from disk may not fetch, only run scripts; so each file has a twin, named like it
     and `.js`, that puts the same bytes as base64 into `vaelibFiles`; see vaelib/static/book.js.
     """
     if exception or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
+    pages = "".join(page.read_text(encoding="utf-8") for page in Path(app.outdir).rglob("*.html"))
+    states = "".join(re.findall(WIDGET_STATE, pages))
     for source, folder in (("weights", "weights"), ("static", "vaelib")):
         (static / folder).mkdir(exist_ok=True)
         for path in sorted((PACKAGE / source).glob("*.*")):
+            model = path.name.split(".")[0]
+            if source == "weights" and f'"{model}"' not in states:
+                continue
             shutil.copy(path, static / folder)
             text = base64.b64encode(path.read_bytes()).decode()
             script = f'(globalThis.vaelibFiles ??= {{}})["{folder}/{path.name}"] = "{text}";\n'

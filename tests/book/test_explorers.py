@@ -383,6 +383,12 @@ def test_a_page_without_explorers_loads_none_of_their_code(small_book):
     assert "embed-amd" not in page
 
 
+def test_the_book_carries_the_weights_that_its_explorers_ask_for_and_no_others(small_book):
+    there = {path.name for path in (small_book / "_static/weights").glob("*.safetensors")}
+    parts = ("codes", "decoder", "encoder")
+    assert there == {f"{name}.{part}.safetensors" for name in (AE, VAE) for part in parts}
+
+
 def test_embedded_state_is_small(small_book):
     page = (small_book / EXPLORER).read_text()
     state = re.search(r"jupyter.widget-state\+json\">(.*?)</script>", page)[1]
