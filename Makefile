@@ -40,6 +40,7 @@ weights:  ## train the shipped models whose recipe changed (ONLY=name for one)
 	$(setup) environment data
 	@$(PY) tools/train_weights.py $(if $(ONLY),--only $(ONLY))
 	@$(PY) tools/codes.py
+	@$(if $(ONLY),,$(PY) tools/replay.py)
 
 bench:  ## time and score against the budgets; prints the table
 	$(setup) environment data

@@ -16,6 +16,7 @@ import ipywidgets
 import pytest
 import torch
 
+import replay
 from vaelib import explore, weights
 from vaelib.data import Images
 from vaelib.models import Architecture
@@ -164,8 +165,9 @@ def test_explorer_is_made_of_real_sliders_and_warns_of_nothing(shipped):
         lambda ae, vae: explore.latent_explorer(ae, vae),
         lambda ae, vae: explore.reparameterisation_explorer(vae),
         lambda ae, vae: explore.draw_a_digit(vae),
+        lambda ae, vae: explore.training_replay(),
     ],
-    ids=["latent", "reparameterisation", "draw"],
+    ids=["latent", "reparameterisation", "draw", "replay"],
 )
 def test_explorer_embeds_little(shipped, make):
     assert len(json.dumps(embedded_state(lambda: make(*shipped)))) <= 8_000
@@ -191,7 +193,7 @@ def modules_of(name: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("explorer", ["latent", "reparameterise", "draw"])
+@pytest.mark.parametrize("explorer", ["latent", "reparameterise", "draw", "replay"])
 def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
     files = modules_of(f"{explorer}.js") | {"loader.js", "book.js", "start.js"}
     assert sum((explore.STATIC / name).stat().st_size for name in files) <= 40_000
@@ -239,6 +241,27 @@ def test_drawing_needs_a_vae(shipped):
         explore.draw_a_digit(ae)
     bundle = explore.draw_a_digit(vae)._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+
+
+def test_replay_starts_at_the_asked_step_and_refuses_others():
+    explorer = explore.training_replay(frame=-1)
+    slider, canvas = explorer.children
+    assert slider.value == slider.max == canvas.frame == 23
+    bundle = explorer._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="frame is one of 24, from 0 to 23; got 24"):
+        explore.training_replay(frame=24)
+
+
+def test_the_recorded_trainings_are_those_of_the_recipe_and_learn():
+    assert weights.read(replay.PATH)[0]["recipe"] == replay.recipe(), "run `make weights`"
+    assert replay.PATH.stat().st_size <= 400_000
+    tensors = explore.load_replay()
+    assert (tensors["steps"].diff() > 0).all()
+    for kind in ("ae", "vae"):
+        loss = tensors[f"{kind}.loss"]
+        assert loss[0] > 500, "an untrained network is near 784 ln 2 = 543 nats"
+        assert loss[-1] < 150
 
 
 def test_digits_to_choose_from_are_one_of_each():

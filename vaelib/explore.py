@@ -235,6 +235,45 @@ def draw_a_digit(name: str = "vae-mnist-2d", digit: int = 2) -> Explorer:
     return Explorer({}, canvas, lambda: _drawn_still(name, digit, box), text)
 
 
+class Replay(Canvas):
+    """The canvas of :func:`training_replay`: which of the recorded steps is shown."""
+
+    frame = traitlets.Float(0.0).tag(sync=True)
+    boxes = traitlets.List().tag(sync=True)
+    colours = traitlets.List().tag(sync=True)
+
+
+def training_replay(frame: int = 0) -> Explorer:
+    """An AE and a VAE while they train: the codes of 1,000 test images, and five reconstructions.
+
+    frame: which of the 24 recorded steps is shown first; -1 is the last. Recorded by
+    ``tools/replay.py``, spaced evenly in the logarithm of the step.
+    """
+    from vaelib.plots import DIGIT_COLORS
+
+    tensors = load_replay()
+    count = len(tensors["steps"])
+    if not -count <= frame < count:
+        raise ValueError(f"frame is one of {count}, from 0 to {count - 1}; got {frame}")
+    frame %= count
+    boxes = [square_box(tensors[f"{kind}.codes"].flatten(0, 1)) for kind in KINDS]
+    canvas = Replay(explorer="replay", frame=frame, boxes=boxes, colours=DIGIT_COLORS)
+    slider = {"description": "frame", "value": frame, "min": 0, "max": count - 1, "step": 1}
+    slider["readout_format"] = "d"
+    step = int(tensors["steps"][frame])
+    text = (
+        f"Training replay: codes of test images and reconstructions after {step} steps, AE and VAE."
+    )
+    return Explorer({"frame": slider}, canvas, lambda: _replay_still(tensors, frame, boxes), text)
+
+
+def load_replay() -> dict[str, torch.Tensor]:
+    """What ``tools/replay.py`` recorded of two trainings, ``ae.*`` and ``vae.*``: codes (frames, N,
+    2), pictures uint8 (frames, 5, 28, 28), held-out loss (frames,); and what both share: steps
+    (frames,), labels (N,), originals uint8 (5, 28, 28)."""
+    return weights.read(STATIC / "replay.safetensors")[1]
+
+
 def _title(name: str) -> str:
     return KINDS[weights.recipe(name)["architecture"]["kind"]]
 
@@ -257,7 +296,7 @@ def save_codes(name: str, images: Images, folder: Path | None = None) -> Path:
     tensors = {"mu": codes.mu.half(), "z": codes.z.half(), "labels": codes.labels.to(torch.uint8)}
     if codes.log_var is not None:
         tensors["sigma"] = codes.sigma.half()
-    return _write(codes_path(name, folder), tensors, {"encoder": _encoder_sha256(name)})
+    return write(codes_path(name, folder), tensors, {"encoder": _encoder_sha256(name)})
 
 
 def codes_are_current(name: str) -> bool:
@@ -279,10 +318,14 @@ def load_codes(name: str) -> dict[str, torch.Tensor]:
 
 
 def code_box(name: str) -> list[float]:
-    """A square [low1, high1, low2, high2] that holds every code of the map, in whole numbers."""
+    """The :func:`square_box` of all codes, and all sampled codes, of a map."""
     tensors = load_codes(name)
-    points = torch.cat([tensors["mu"], tensors["z"]]).float()
-    low, high = points.min(0).values, points.max(0).values
+    return square_box(torch.cat([tensors["mu"], tensors["z"]]))
+
+
+def square_box(points: torch.Tensor) -> list[float]:
+    """A square [low1, high1, low2, high2], in whole numbers, that holds ``points`` (N, 2)."""
+    low, high = points.float().min(0).values, points.float().max(0).values
     half = math.ceil(float((high - low).max()) / 2 + 0.5)  # the middle is rounded too
     middle = ((low + high) / 2).round().tolist()
     return [edge for centre in middle for edge in (centre - half - 0.0, centre + half + 0.0)]
@@ -299,7 +342,7 @@ def save_digits(images: Images, folder: Path = STATIC) -> Path:
     MNIST is by LeCun and Cortes, CC BY-SA 3.0.
     """
     rows = [int((images.labels == digit).nonzero()[0]) for digit in range(10)]
-    return _write(folder / "digits.safetensors", {"pixels": images.pixels[rows]}, {"rows": rows})
+    return write(folder / "digits.safetensors", {"pixels": images.pixels[rows]}, {"rows": rows})
 
 
 def load_digits() -> tuple[torch.Tensor, list[int]]:
@@ -308,7 +351,7 @@ def load_digits() -> tuple[torch.Tensor, list[int]]:
     return tensors["pixels"].float() / 255, metadata["rows"]
 
 
-def _write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> Path:
+def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> Path:
     """A safetensors file that :func:`vaelib.weights.read` and the page both read."""
     sha256 = hashlib.sha256(weights._payload(save(tensors))).hexdigest()
     metadata = {"format": weights.FORMAT, **metadata, "sha256": sha256}
@@ -386,6 +429,23 @@ def _drawn_still(name: str, digit: int, box: list[float]) -> bytes:
     plane.plot(*mu.tolist(), "o", color="#ffd400", markeredgecolor="black", markersize=8)
     plots.pictures(torch.cat([pictures[digit : digit + 1], decoded]), columns=2, ax=sheet)
     sheet.set_title("the image, and its μ decoded")
+    return _png(figure)
+
+
+def _replay_still(tensors: dict[str, torch.Tensor], frame: int, boxes: list) -> bytes:
+    from matplotlib.figure import Figure
+
+    from vaelib import plots
+
+    figure = Figure(figsize=(7.2, 4.6), dpi=80, layout="constrained")
+    axes = figure.subplots(2, 2, height_ratios=[3, 1])
+    for (above, below), (kind, title), box in zip(axes.T, KINDS.items(), boxes, strict=True):
+        points = tensors[f"{kind}.codes"][frame].float()
+        plots.codes(points, tensors["labels"].long(), ax=above, title=title)
+        above.set(xlim=box[:2], ylim=box[2:])
+        pictures = torch.cat([tensors["originals"], tensors[f"{kind}.pictures"][frame]])
+        plots.pictures(pictures[:, None].float() / 255, columns=5, ax=below)
+    figure.suptitle(f"after {int(tensors['steps'][frame])} steps")
     return _png(figure)
 
 

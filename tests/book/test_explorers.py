@@ -48,7 +48,11 @@ def small_book(tmp_path_factory) -> Path:
     ]
     (source / "chapters").mkdir()
     nbformat.write(notebook, source / "chapters" / "explorer.ipynb")
-    others = {"reparameterise": "reparameterisation_explorer(digit=4)", "draw": "draw_a_digit()"}
+    others = {
+        "reparameterise": "reparameterisation_explorer(digit=4)",
+        "draw": "draw_a_digit()",
+        "replay": "training_replay()",
+    }
     for name, call in others.items():
         notebook.cells = [
             nbformat.v4.new_markdown_cell(f"# {name}"),
@@ -95,7 +99,7 @@ def awake(page: Page) -> Page:
     """Bring the explorer into view and wait for its first pictures."""
     page.wait_for_selector(".cell_output .jupyter-widgets", state="attached")
     page.locator(".cell_output").scroll_into_view_if_needed()
-    page.wait_for_selector(".vaelib-picture[aria-label]")
+    page.wait_for_selector(".vaelib-picture")
     settle(page)
     return page
 
@@ -495,6 +499,37 @@ def test_a_drawn_digit_is_encoded_in_the_page_as_pytorch_encodes_it(browser, sma
         assert "Draw a digit" in page.locator(".vaelib-sum").inner_text()
         page.get_by_role("radio", name="a 9").check(force=True)
         check()
+
+
+# --- training, replayed ---------------------------------------------------------------------------
+
+
+def test_the_replay_shows_each_recorded_step(browser, small_address):
+    recorded = explore.load_replay()
+    with explorer_at(browser, small_address + "chapters/replay.html") as page:
+
+        def check(frame: int) -> None:
+            settle(page)
+            shown = painted(page).reshape(2, 2, 5, 28, 28)  # pane, originals and made, image
+            for pane, kind in enumerate(("ae", "vae")):
+                assert (shown[pane, 0] == recorded["originals"]).all()
+                assert (shown[pane, 1] == recorded[f"{kind}.pictures"][frame]).all()
+            says = page.locator(".vaelib-sum").inner_text()
+            assert f"After {int(recorded['steps'][frame]):,} steps" in says
+            assert f"VAE {recorded['vae.loss'][frame]:.1f}." in says
+
+        check(0)
+        handle, maps = page.locator(".noUi-handle"), page.evaluate(MAPS)
+        handle.focus()
+        for key, frame in (("ArrowRight", 1), ("End", 23), ("ArrowLeft", 22), ("Home", 0)):
+            handle.press(key)
+            check(frame)
+        assert page.evaluate(MAPS) == maps
+        handle.press("End")
+        handle.press("ArrowLeft")
+        page.get_by_role("button", name="Play").click()
+        check(23)
+        page.get_by_role("button", name="Play").wait_for()  # it has stopped by itself
 
 
 # --- the real book --------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ export class PlaneMap {
     return this.uniform ? z.map(quantile) : z;
   }
 
-  /** Draw everything. ellipse: { mu, sigma } or null. */
+  /** Draw everything. z: the point, or null for none; ellipse: { mu, sigma } or null. */
   draw(z, ellipse) {
     if (!this.side) this.resize();
     if (!this.side) return;
@@ -72,7 +72,7 @@ export class PlaneMap {
     g.drawImage(this.cloud, 0, 0);
     g.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     if (ellipse) this.drawEllipse(ellipse);
-    this.drawPoint(z);
+    if (z) this.drawPoint(z);
     if (ellipse && this.codes.sigma && !this.uniform && this.holds(z)) this.drawLoupe(z, ellipse);
   }
 
