@@ -372,7 +372,7 @@ def test_weights_are_fetched_only_when_the_explorer_comes_into_view(browser, sma
         page.on("request", lambda request: asked.append(request.url))
         page.wait_for_selector(".vaelib-explorer, .cell_output .jupyter-widgets", state="attached")
         page.wait_for_timeout(500)
-        assert not [one for one in asked if "/weights/" in one or "engine.js" in one]
+        assert not [one for one in asked if "/weights/" in one or "latent.js" in one]
         awake(page)
         fetched = sorted(one.rpartition("/")[2] for one in asked if "/weights/" in one)
         wanted = [

@@ -1,15 +1,30 @@
 // On pages of the book with explorers: loads what they ask for from the site's _static folder, as bytes. In a book opened
 // from disk fetch is refused; there each file has a twin, a script that puts the same bytes as base64 into vaelibFiles.
-globalThis.vaelibLoad = async (path) => {
-  const url = new URL(`${document.documentElement.dataset.content_root || "./"}_static/${path}`, document.baseURI);
-  if (url.protocol !== "file:") {
+{
+  const root = new URL(`${document.documentElement.dataset.content_root || "./"}_static/`, document.baseURI);
+
+  async function fetched(path) {
+    const url = new URL(path, root);
     const answer = await fetch(url);
     if (!answer.ok) throw new Error(`${url.pathname} is not there (${answer.status})`);
     return answer.arrayBuffer();
   }
-  await new Promise((onload, fail) => {
-    const onerror = () => fail(new Error(`${url.pathname}.js is not there`));
-    document.head.append(Object.assign(document.createElement("script"), { src: `${url}.js`, onload, onerror }));
-  });
-  return Uint8Array.from(atob(globalThis.vaelibFiles[path]), (character) => character.charCodeAt(0)).buffer;
-};
+
+  async function fromScript(path) {
+    const url = new URL(`${path}.js`, root);
+    await new Promise((onload, fail) => {
+      const onerror = () => fail(new Error(`${url.pathname} is not there`));
+      document.head.append(Object.assign(document.createElement("script"), { src: url, onload, onerror }));
+    });
+    return Uint8Array.from(atob(globalThis.vaelibFiles[path]), (character) => character.charCodeAt(0)).buffer;
+  }
+
+  const load = root.protocol === "file:" ? fromScript : fetched;
+  // What every explorer needs is asked for while the widgets' own scripts are still being read.
+  const ahead = new Map();
+  for (const name of ["start.js", "engine.js", "page.js", "plane.js", "normal.js", "explorer.css"]) {
+    ahead.set(`vaelib/${name}`, load(`vaelib/${name}`));
+    ahead.get(`vaelib/${name}`).catch(() => ahead.delete(`vaelib/${name}`)); // whoever needs it will ask again, and say so
+  }
+  globalThis.vaelibLoad = (path) => ahead.get(path) ?? load(path);
+}

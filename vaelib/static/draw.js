@@ -2,7 +2,7 @@
 import { centred, fitted } from "./mnist.js";
 import { digitChoice, loadDigits, SHAPE } from "./digits.js";
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { comeAlive, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
+import { addStyle, comeAlive, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 const SIDE = 280; // pixels of the drawing
@@ -14,8 +14,9 @@ export async function mount({ model, el, load, signal }) {
   const [encoder, decoder, file, digits] = await Promise.all([
     ...["encoder", "decoder", "codes"].map((part) => load(`weights/${name}.${part}.safetensors`)),
     loadDigits(load),
-    comeAlive(el, load),
+    addStyle(load),
   ]);
+  comeAlive(el);
   const encode = network(encoder, SHAPE);
   const decode = network(decoder);
   const { mu, sigma, labels } = readSafetensors(file).tensors;

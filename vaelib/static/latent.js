@@ -1,6 +1,6 @@
 // The latent explorer: models side by side, one point. Each pane shows its model's codes and what it decodes at the point.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { addStyle, comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 const STEP = 0.05; // of the sliders
@@ -13,8 +13,11 @@ const HINTS = [
 ];
 
 export async function mount({ model, el, load, signal }) {
-  const panes = await Promise.all(model.get("panes").map((pane) => makePane(pane, model.get("colours"), load)));
-  await comeAlive(el, load);
+  const [panes] = await Promise.all([
+    Promise.all(model.get("panes").map((pane) => makePane(pane, model.get("colours"), load))),
+    addStyle(load),
+  ]);
+  comeAlive(el);
   const [through, throughLabel] = checkbox("Through the normal CDF, where N(0, I) would fill the square evenly");
   const [zoom, zoomLabel] = checkbox("All at the scale of N(0, I), −4 to 4");
   el.replaceChildren(

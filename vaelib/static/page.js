@@ -96,15 +96,16 @@ export function nameSliders(el, signal) {
 
 const boxOf = (el) => el.closest(".widget-box") ?? el.parentElement; // that holds the explorer and its sliders
 
-/** Put the explorers' style sheet into a page that does not have it, and take the still picture away. */
-export async function comeAlive(el, load) {
+/** Put the explorers' style sheet into a page that does not have it. */
+export async function addStyle(load) {
+  const id = "vaelib-style";
+  const text = new TextDecoder().decode(await load("vaelib/explorer.css"));
+  if (!document.getElementById(id)) document.head.append(element("style", { id }, text));
+}
+
+/** Once all is loaded: mark the explorer and its sliders for the style sheet, and take the still picture away. */
+export function comeAlive(el) {
   boxOf(el).classList.add("vaelib-explorer");
-  const mark = "vaelib-style";
-  if (!document.getElementById(mark)) {
-    const style = element("style", { id: mark });
-    document.head.append(style);
-    style.textContent = new TextDecoder().decode(await load("vaelib/explorer.css"));
-  }
   for (const still of el.closest(".cell_output")?.querySelectorAll(".explorer-still") ?? []) still.hidden = true;
 }
 

@@ -2,7 +2,7 @@
 import { digitChoice, loadDigits, SHAPE } from "./digits.js";
 import { network, readSafetensors, sigmoid } from "./engine.js";
 import {
-  comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide,
+  addStyle, comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide,
 } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
@@ -15,8 +15,9 @@ export async function mount({ model, el, load, signal }) {
     load(`weights/${name}.decoder.safetensors`),
     load(`weights/${name}.codes.safetensors`),
     loadDigits(load),
-    comeAlive(el, load),
+    addStyle(load),
   ]);
+  comeAlive(el);
   const decode = network(decoder);
   const { mu, sigma, labels } = readSafetensors(file).tensors;
   const codes = { z: mu.data, labels: labels.data };

@@ -1,12 +1,13 @@
 // Training, replayed: a slider over the steps of two trainings; the cloud of codes forms, and with it the reconstructions.
 import { readSafetensors } from "./engine.js";
-import { comeAlive, element, fitMaps, nameSliders, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { addStyle, comeAlive, element, fitMaps, nameSliders, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 const PAUSE = 400; // milliseconds between frames while it plays
 
 export async function mount({ model, el, load, signal }) {
-  const [file] = await Promise.all([load("vaelib/replay.safetensors"), comeAlive(el, load)]);
+  const [file] = await Promise.all([load("vaelib/replay.safetensors"), addStyle(load)]);
+  comeAlive(el);
   const { tensors } = readSafetensors(file);
   const steps = tensors.steps.data;
   const panes = ["ae", "vae"].map((kind, i) => makePane(kind, tensors, model.get("boxes")[i], model.get("colours")));
