@@ -166,8 +166,9 @@ def test_explorer_is_made_of_real_sliders_and_warns_of_nothing(shipped):
         lambda ae, vae: explore.reparameterisation_explorer(vae),
         lambda ae, vae: explore.draw_a_digit(vae),
         lambda ae, vae: explore.training_replay(),
+        lambda ae, vae: explore.kl_playground(),
     ],
-    ids=["latent", "reparameterisation", "draw", "replay"],
+    ids=["latent", "reparameterisation", "draw", "replay", "kl"],
 )
 def test_explorer_embeds_little(shipped, make):
     assert len(json.dumps(embedded_state(lambda: make(*shipped)))) <= 8_000
@@ -193,7 +194,7 @@ def modules_of(name: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("explorer", ["latent", "reparameterise", "draw", "replay"])
+@pytest.mark.parametrize("explorer", ["latent", "reparameterise", "draw", "replay", "kl"])
 def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
     files = modules_of(f"{explorer}.js") | {"loader.js", "book.js", "start.js"}
     assert sum((explore.STATIC / name).stat().st_size for name in files) <= 40_000
@@ -251,6 +252,20 @@ def test_replay_starts_at_the_asked_step_and_refuses_others():
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="frame is one of 24, from 0 to 23; got 24"):
         explore.training_replay(frame=24)
+
+
+def test_kl_playground_starts_where_asked_and_refuses_what_its_sliders_cannot_reach():
+    explorer = explore.kl_playground(mu=-0.5, log_var=1.5)
+    *sliders, canvas = explorer.children
+    assert [slider.value for slider in sliders] == [canvas.mu, canvas.log_var] == [-0.5, 1.5]
+    assert [end for slider in sliders for end in (slider.min, slider.max)] == canvas.box
+    bundle = explorer._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert "1.116 nats" in bundle["text/plain"]  # (0.25 + e^1.5 - 1 - 1.5) / 2
+    with pytest.raises(ValueError, match=r"mu is from -3 to 3; got 3\.5"):
+        explore.kl_playground(mu=3.5)
+    with pytest.raises(ValueError, match="log_var is from -6 to 3; got nan"):
+        explore.kl_playground(log_var=float("nan"))
 
 
 def test_the_recorded_trainings_are_those_of_the_recipe_and_learn():

@@ -27,7 +27,7 @@ import torch
 import traitlets
 from safetensors.torch import save
 
-from vaelib import latent, weights
+from vaelib import latent, losses, weights
 from vaelib.data import Images
 
 STATIC = Path(__file__).parent / "static"
@@ -267,6 +267,41 @@ def training_replay(frame: int = 0) -> Explorer:
     return Explorer({"frame": slider}, canvas, lambda: _replay_still(tensors, frame, boxes), text)
 
 
+class KLPlayground(Canvas):
+    """The canvas of :func:`kl_playground`: one posterior, the limits of both numbers, colours."""
+
+    mu = traitlets.Float(0.0).tag(sync=True)
+    log_var = traitlets.Float(0.0).tag(sync=True)
+    box = traitlets.List().tag(sync=True)
+    colours = traitlets.List().tag(sync=True)
+
+
+def kl_playground(mu: float = 1.0, log_var: float = -1.0) -> Explorer:
+    """KL(q || p) of q = N(mu, exp(log_var)) from p = N(0, 1): integrand, value in nats, gradient.
+
+    mu, log_var: where the sliders start, within -3 to 3 and -6 to 3. Chapter 3 derives it.
+    """
+    limits = {"mu": (-3.0, 3.0), "log_var": (-6.0, 3.0)}
+    values = {"mu": mu, "log_var": log_var}
+    for name, (low, high) in limits.items():
+        if not low <= values[name] <= high:
+            raise ValueError(f"{name} is from {low:g} to {high:g}; got {values[name]}")
+    from vaelib.plots import BLUE, ORANGE
+
+    box = [*limits["mu"], *limits["log_var"]]
+    canvas = KLPlayground(explorer="kl", box=box, colours=[ORANGE, BLUE], **values)
+    sliders = {
+        name: {"description": label, "value": values[name], "min": low, "max": high, "step": 0.05}
+        for label, (name, (low, high)) in zip(("μ", "log σ²"), limits.items(), strict=True)
+    }
+    nats = _kl_nats(mu, log_var)
+    text = (
+        f"KL playground: the densities of N(0, 1) and of a posterior with mu {mu:g} and log_var "
+        f"{log_var:g}, and the integrand of the KL between them, {nats:.3f} nats."
+    )
+    return Explorer(sliders, canvas, lambda: _kl_still(mu, log_var), text)
+
+
 def load_replay() -> dict[str, torch.Tensor]:
     """What ``tools/replay.py`` recorded of two trainings, ``ae.*`` and ``vae.*``: codes (frames, N,
     2), pictures uint8 (frames, 5, 28, 28), held-out loss (frames,); and what both share: steps
@@ -446,6 +481,23 @@ def _replay_still(tensors: dict[str, torch.Tensor], frame: int, boxes: list) -> 
         pictures = torch.cat([tensors["originals"], tensors[f"{kind}.pictures"][frame]])
         plots.pictures(pictures[:, None].float() / 255, columns=5, ax=below)
     figure.suptitle(f"after {int(tensors['steps'][frame])} steps")
+    return _png(figure)
+
+
+def _kl_nats(mu: float, log_var: float) -> float:
+    return losses.kl_divergence(torch.tensor([[mu]]), torch.tensor([[log_var]])).item()
+
+
+def _kl_still(mu: float, log_var: float) -> bytes:
+    from matplotlib.figure import Figure
+
+    from vaelib import plots
+
+    figure = Figure(figsize=(7.2, 3.6), dpi=80, layout="constrained")
+    ax = plots.kl_integrand(mu, log_var, ax=figure.subplots())
+    nats = _kl_nats(mu, log_var)
+    ax.set(title=f"mu {mu:g}, log_var {log_var:g}: KL {nats:.3f} nats", xlabel="z")
+    ax.legend(frameon=False, fontsize=9, loc="upper left")
     return _png(figure)
 
 

@@ -19,7 +19,7 @@ import yaml
 from playwright.sync_api import Page
 
 from project import ROOT
-from vaelib import explore, weights
+from vaelib import explore, losses, weights
 from vaelib.latent import decode_images
 
 from .conftest import PAGES, Visit, listen, serving
@@ -52,6 +52,7 @@ def small_book(tmp_path_factory) -> Path:
         "reparameterise": "reparameterisation_explorer(digit=4)",
         "draw": "draw_a_digit()",
         "replay": "training_replay()",
+        "kl": "kl_playground()",
     }
     for name, call in others.items():
         notebook.cells = [
@@ -99,7 +100,7 @@ def awake(page: Page) -> Page:
     """Bring the explorer into view and wait for its first pictures."""
     page.wait_for_selector(".cell_output .jupyter-widgets", state="attached")
     page.locator(".cell_output").scroll_into_view_if_needed()
-    page.wait_for_selector(".vaelib-picture")
+    page.wait_for_selector(".vaelib-picture, .vaelib-plot")
     settle(page)
     return page
 
@@ -532,7 +533,60 @@ def test_the_replay_shows_each_recorded_step(browser, small_address):
         page.get_by_role("button", name="Play").wait_for()  # it has stopped by itself
 
 
+# --- the KL playground ----------------------------------------------------------------------------
+
+
+def test_the_kl_playground_shows_the_librarys_divergence_wherever_it_is_moved(
+    browser, small_book, small_address
+):
+    for url in (small_address + "chapters/kl.html", (small_book / "chapters/kl.html").as_uri()):
+        with explorer_at(browser, url) as page:
+
+            def check() -> list[str]:
+                settle(page)
+                says = page.locator(".vaelib-sum").inner_text().replace("−", "-")
+                got = [float(number) for number in re.findall(r"= (-?\d+\.\d{3})\b", says)]
+                mu, log_var = torch.tensor(point(page)).reshape(2, 1, 1).requires_grad_()
+                nats = losses.kl_divergence(mu, log_var)
+                slopes = torch.autograd.grad(nats.sum(), (mu, log_var))
+                wanted = [nats, (log_var / 2).exp(), *slopes]
+                assert got == pytest.approx([number.item() for number in wanted], abs=6e-4)
+                return page.evaluate(MAPS)
+
+            assert point(page) == (1, -1)
+            handles, plane = page.locator(".noUi-handle"), page.locator(".vaelib-map").nth(1)
+            names = [handles.nth(i).get_attribute("aria-label") for i in range(2)]
+            assert names == ["μ", "log σ²"]
+            moves = [(handles.nth(i), key) for i in (0, 1) for key in ("ArrowLeft", "Home", "End")]
+            moves += [(plane, key) for key in ("ArrowDown", "ArrowLeft", "Home")]
+            for thing, key in moves:
+                before = check()
+                thing.focus()
+                thing.press(key)
+                assert all(a != b for a, b in zip(before, check(), strict=True)), key
+            assert point(page) == (0, 0)
+            assert "KL = 0.000 nats" in page.locator(".vaelib-sum").inner_text()
+            page.locator(".vaelib-map").nth(1).click(position={"x": 60, "y": 60})
+            check()
+            assert point(page)[0] < 0 < point(page)[1]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_kl_playground_fits_a_phone(browser, small_address, dark):
+    scheme = {"color_scheme": "dark" if dark else "light"}
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True}
+    with opened(browser, small_address + "chapters/kl.html", **scheme, **phone) as (page, _):
+        awake(page)
+        widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
+          ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
+        assert widest <= 390
+        assert page.locator(".vaelib-plot").bounding_box()["width"] > 240
+
+
 # --- the real book --------------------------------------------------------------------------------
+
+
+PICTURES = MAPS.replace(".vaelib-map", ".vaelib-picture, .vaelib-plot")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -544,16 +598,17 @@ def test_every_slider_of_the_book_moves_its_pictures(browser, book, address, nam
         views = page.locator(".cell_output:has(.jupyter-widgets)")
         for view in [views.nth(i) for i in range(views.count())]:
             view.scroll_into_view_if_needed()
-            view.locator(".vaelib-picture").first.wait_for()
+            view.locator(".vaelib-picture, .vaelib-plot").first.wait_for()
             settle(page)
             handles = view.locator(".noUi-handle")
             for i in range(handles.count()):
-                before = painted(page)
+                before = page.evaluate(PICTURES)
                 handles.nth(i).focus()
                 # A single step may be small beside the whole plane; one of the ends is far.
                 handles.nth(i).press("Home")
                 settle(page)
-                assert (painted(page) != before).any(), handles.nth(i).get_attribute("aria-label")
+                moved = page.evaluate(PICTURES) != before
+                assert moved, handles.nth(i).get_attribute("aria-label")
         assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
 
 

@@ -1,0 +1,27 @@
+// The KL playground's mathematics: closed form against the integral, gradient against differences.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { densities, divergence } from "../../vaelib/static/kl.js";
+
+const near = (a, b, tolerance) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not within ${tolerance} of ${b}`);
+const POINTS = [[0, 0], [1, -1], [-3, -6], [2.5, 1.5], [0.3, 3]];
+
+test("the closed form is the integral of the integrand, and both densities integrate to 1", () => {
+  for (const q of POINTS) {
+    const sums = [0, 0, 0];
+    const width = 0.002;
+    for (let z = -40; z < 40; z += width) densities(z, q).forEach((value, k) => (sums[k] += value * width));
+    near(sums[0], 1, 1e-6);
+    near(sums[1], 1, 1e-6);
+    near(sums[2], divergence(q)[0], 1e-5);
+  }
+});
+
+test("the gradient is the slope of the value", () => {
+  const step = 1e-4;
+  for (const [mu, logVar] of POINTS) {
+    const [, gradient] = divergence([mu, logVar]);
+    near(gradient[0], (divergence([mu + step, logVar])[0] - divergence([mu - step, logVar])[0]) / (2 * step), 1e-6);
+    near(gradient[1], (divergence([mu, logVar + step])[0] - divergence([mu, logVar - step])[0]) / (2 * step), 1e-6);
+  }
+});

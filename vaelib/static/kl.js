@@ -1,0 +1,114 @@
+// The KL of one latent from N(0, 1): what is integrated, and where the gradient pushes. Derived in chapter 3.
+import { addStyle, comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
+import { PlaneMap } from "./plane.js";
+
+/** KL(N(mu, exp(logVar)) || N(0, 1)) in nats, and its gradient by [mu, logVar]. */
+export function divergence([mu, logVar]) {
+  const variance = Math.exp(logVar);
+  return [-0.5 * (1 + logVar - mu ** 2 - variance), [mu, (variance - 1) / 2]];
+}
+
+/** [p, q, q log(q / p)] at z. */
+export function densities(z, [mu, logVar]) {
+  const log = (m, l) => -((z - m) ** 2 / Math.exp(l) + l + Math.log(2 * Math.PI)) / 2;
+  const [p, q] = [log(0, 0), log(mu, logVar)];
+  return [Math.exp(p), Math.exp(q), Math.exp(q) * (q - p)];
+}
+
+export async function mount({ model, el, load, signal }) {
+  await addStyle(load);
+  comeAlive(el);
+  const make = (kind, label) => {
+    const canvas = element("canvas", { class: kind, "aria-label": label });
+    const map = new PlaneMap(canvas, { box: model.get("box"), colours: [] });
+    return Object.assign(map, { codes: { z: [], labels: [] } });
+  };
+  const curves = make("vaelib-map vaelib-plot", "Densities p and q, and the integrand q log(q/p), shaded");
+  const bowl = make("vaelib-map", "The cost: the arrow keys move μ and log σ²");
+  curves.canvas.setAttribute("role", "img");
+  bowl.drawPrior = drawContours;
+  const sums = element("p", { class: "vaelib-sum" });
+  const hint = "Curves: black q, dashed p; the KL is the orange area less the blue; the axes grow with q. Map: μ across, log σ² up, contours from 0.1 to 8 nats; the arrow is minus the gradient, at most 2 long. Drag the ring, or use the arrow keys.";
+  const panes = sideBySide(["What is integrated", curves.canvas], ["The cost, and downhill", bowl.canvas]);
+  panes.classList.add("vaelib-large");
+  el.replaceChildren(panes, sums, element("p", { class: "vaelib-hint" }, hint));
+  const speak = quietSpeaker(el);
+  nameSliders(el, signal);
+
+  const point = () => [model.get("mu"), model.get("log_var")];
+  const update = oncePerFrame(() => {
+    const at = point();
+    const [nats, gradient] = divergence(at);
+    drawIntegrand(curves, at, model.get("colours"));
+    bowl.draw(at);
+    drawArrow(bowl, at, gradient);
+    const [kl, sigma, ...slopes] = [nats, Math.exp(at[1] / 2), ...gradient].map(show);
+    sums.textContent = `KL = ${kl} nats; σ = ${sigma}; ∂KL/∂μ = ${slopes[0]}; ∂KL/∂log σ² = ${slopes[1]}`;
+    speak(sums.textContent);
+  });
+  const moveTo = (z) => {
+    const [mu, log_var] = z.map((value) => Math.round(value * 20) / 20); // the sliders' step
+    model.set({ mu, log_var });
+    model.save_changes();
+  };
+  makeDraggable(bowl, point, moveTo, () => [0, 0]);
+  for (const name of ["mu", "log_var"]) model.on(`change:${name}`, update);
+  fitMaps(el, signal, [curves, bowl], update);
+}
+
+const show = (number) => (number + 1e-9).toFixed(3).replace("-", "−");
+
+function drawIntegrand(map, q, colours) {
+  const reach = Math.max(4.5, Math.abs(q[0]) + 4 * Math.exp(q[1] / 2));
+  const rows = Array.from({ length: 1201 }, (_, i) => (i / 600 - 1) * reach).map((z) => [z, ...densities(z, q)]);
+  const top = 1.05 * Math.max(...rows.flatMap((row) => row.slice(1)));
+  map.box = [-reach, reach, -Math.max(0.2, top / 20), top]; // the integrand is never below -p/e
+  map.cloud = null;
+  map.drawPrior = (g) => {
+    for (const [k, limit] of [Math.max, Math.min].entries()) {
+      g.fillStyle = colours[k];
+      path(map, g, rows.map((row) => [row[0], limit(0, row[3])]));
+      g.fill();
+    }
+    for (const k of [1, 2]) {
+      g.setLineDash(k === 1 ? [4, 3] : []);
+      path(map, g, rows.map((row) => [row[0], row[k]]));
+      g.stroke();
+    }
+  };
+  map.draw();
+}
+
+// On a contour mu^2 = 2 nats - (exp(l) - 1 - l), with l for log_var: up on the right, down on the left.
+function drawContours(g) {
+  for (const level of [0.1, 0.5, 1, 2, 4, 8]) {
+    const right = [];
+    for (let l = -7; l < 3.1; l += 0.01) {
+      const square = 2 * level - Math.exp(l) + 1 + l;
+      if (square >= 0) right.push([Math.sqrt(square), l]);
+    }
+    path(this, g, [...right, ...right.map(([mu, l]) => [-mu, l]).reverse(), right[0]]);
+    g.stroke();
+  }
+}
+
+function drawArrow(map, from, gradient) {
+  const share = Math.min(1, 2 / (Math.hypot(...gradient) + 1e-9));
+  const to = from.map((value, k) => value - share * gradient[k]);
+  const [[x0, y0], [x1, y1]] = [from, to].map((z) => map.toScreen(z));
+  const turn = Math.atan2(y1 - y0, x1 - x0);
+  const g = map.context;
+  g.lineWidth = 2.5;
+  path(map, g, [from, to]);
+  for (const side of [-2.6, 2.6]) {
+    g.moveTo(x1, y1);
+    g.lineTo(x1 + 9 * Math.cos(turn + side), y1 + 9 * Math.sin(turn + side));
+  }
+  g.stroke();
+}
+
+function path(map, g, points) {
+  g.strokeStyle = "#222";
+  g.beginPath();
+  for (const z of points) g.lineTo(...map.toScreen(z));
+}
