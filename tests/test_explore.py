@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import replay
-from vaelib import explore, weights
+from vaelib import data, explore, training, weights
 from vaelib.data import Images
 from vaelib.models import Architecture
 
@@ -167,8 +167,9 @@ def test_explorer_is_made_of_real_sliders_and_warns_of_nothing(shipped):
         lambda ae, vae: explore.draw_a_digit(vae),
         lambda ae, vae: explore.training_replay(),
         lambda ae, vae: explore.kl_playground(),
+        lambda ae, vae: explore.beta_explorer(),
     ],
-    ids=["latent", "reparameterisation", "draw", "replay", "kl"],
+    ids=["latent", "reparameterisation", "draw", "replay", "kl", "betas"],
 )
 def test_explorer_embeds_little(shipped, make):
     assert len(json.dumps(embedded_state(lambda: make(*shipped)))) <= 8_000
@@ -194,7 +195,7 @@ def modules_of(name: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("explorer", ["latent", "reparameterise", "draw", "replay", "kl"])
+@pytest.mark.parametrize("explorer", ["latent", "reparameterise", "draw", "replay", "kl", "betas"])
 def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
     files = modules_of(f"{explorer}.js") | {"loader.js", "book.js", "start.js"}
     assert sum((explore.STATIC / name).stat().st_size for name in files) <= 40_000
@@ -277,6 +278,43 @@ def test_the_recorded_trainings_are_those_of_the_recipe_and_learn():
         loss = tensors[f"{kind}.loss"]
         assert loss[0] > 500, "an untrained network is near 784 ln 2 = 543 nats"
         assert loss[-1] < 150
+
+
+def test_beta_explorer_starts_at_the_asked_beta_and_refuses_others():
+    explorer = explore.beta_explorer(beta=0.5)
+    slider, canvas = explorer.children
+    assert slider.options[slider.index] == "0.5"
+    assert (canvas.position, canvas.names[canvas.position]) == (2, "beta-0p5")
+    bundle = explorer._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert "β = 0.5" in bundle["text/plain"]
+    with pytest.raises(ValueError, match=r"beta is one of 0, 0\.1, 0\.5, 1, 2, 4, 8; got 3"):
+        explore.beta_explorer(beta=3)
+
+
+def test_what_the_beta_explorer_shows_is_of_the_shipped_models():
+    assert explore.betas_are_current(), "run `python tools/codes.py`"
+    assert (explore.STATIC / "betas.safetensors").stat().st_size <= 60_000
+    tensors, test = explore.load_betas(), data.mnist().test
+    for k, (name, beta) in enumerate(explore.BETAS.items()):
+        recipe = weights.recipe(name)
+        assert recipe["config"]["beta"] == beta
+        model = weights.load(name)
+        with torch.no_grad():
+            mu, log_var = model.encode(test.float())
+        bills = (-0.5 * (1 + log_var - mu**2 - log_var.exp())).mean(0)
+        torch.testing.assert_close(tensors["kl"][k], bills.sort(descending=True).values)
+        assert tensors["rate"][k] == pytest.approx(bills.sum().item(), rel=1e-4)
+        assert tensors["active"][k].sum() == (mu.var(0) > 0.01).sum()
+        two = tensors["latents"][k].long()
+        assert set(two.tolist()) == set(bills.topk(2).indices.tolist())
+        noise = (tensors["codes"][k].float() - mu[:600, two]) / (log_var[:600, two] / 2).exp()
+        # Beta 0 has sigmas of 1e-5, which float16 cannot hold beside a mu of 10.
+        assert beta == 0 or noise.std() == pytest.approx(1, abs=0.08)
+        assert (tensors["codes"][k].float() - mu[:600, two]).abs().max() < 5
+        figures = training.evaluate(model, test)
+        assert tensors["distortion"][k] == pytest.approx(figures.reconstruction, abs=0.2)
+    assert (tensors["labels"] == test.labels[:600]).all()
 
 
 def test_digits_to_choose_from_are_one_of_each():

@@ -1,8 +1,9 @@
 """Write the codes that the explorers' maps draw, vaelib/weights/*.codes.safetensors.
 
-They come from the shipped weights; with them go ten test images for readers to choose from. With
-names as arguments only those are written; without, every model that a chapter's explorer shows. A
-file that came from the encoder as it is now is left alone.
+They come from the shipped weights; with them go ten test images for readers to choose from, and
+what chapter 4's slider over beta shows. With names as arguments only their codes are written;
+without, every model that a chapter's explorer shows. A file that came from the weights as they are
+now is left alone.
 """
 
 import sys
@@ -15,11 +16,15 @@ NAMES = ["ae-mnist-2d", "vae-mnist-2d"]
 def main(names: list[str]) -> None:
     stale = [name for name in names if not explore.codes_are_current(name)]
     digits_missing = not (explore.STATIC / "digits.safetensors").is_file()
-    if not stale and not digits_missing:
+    betas_stale = set(explore.BETAS) <= set(weights.available()) and not explore.betas_are_current()
+    if not stale and not digits_missing and not betas_stale:
         return print("codes: all current")
     images = data.mnist().test
     if digits_missing:
         print(f"codes: {explore.save_digits(images).name}")
+    if betas_stale:
+        path = explore.save_betas(images)
+        print(f"codes: {path.name}, {path.stat().st_size / 1000:.0f} kB")
     for name in stale:
         path = explore.save_codes(name, images)
         print(f"codes: {path.name}, {path.stat().st_size / 1000:.0f} kB")

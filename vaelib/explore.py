@@ -33,6 +33,11 @@ from vaelib.data import Images
 STATIC = Path(__file__).parent / "static"
 KINDS = {"ae": "Autoencoder", "vae": "VAE"}
 PRIOR = [-4.0, 4.0, -4.0, 4.0]  # of the plane: nearly every sample of N(0, I) lies there
+BETAS = {
+    "beta-0": 0, "beta-0p1": 0.1, "beta-0p5": 0.5, "beta-1": 1, "beta-2": 2, "beta-4": 4,
+    "beta-8": 8,
+}  # fmt: skip
+BETA_POINTS = 600  # codes of each of these models: seven maps in one file
 MAP_POINTS = 2000  # codes on a map: enough to see the cloud, and 30 KB
 
 
@@ -89,11 +94,16 @@ class _Slider(_Slim, ipywidgets.FloatSlider):
     pass
 
 
+class _Choice(_Slim, ipywidgets.SelectionSlider):
+    pass
+
+
 class Explorer(_Slim, ipywidgets.VBox):
     """Sliders above a canvas, and what there is to see where neither can work.
 
     sliders: the canvas's trait -> options of a FloatSlider that is joined to it, in the page;
-    ``limits`` may name two more traits, for its min and max.
+    ``limits`` may name two more traits, for its min and max. With ``options`` it is a
+    SelectionSlider instead, and the trait is the position among them.
     still: makes a picture of the explorer, a PNG file's bytes; text: says what it shows. The book
     shows that picture until the page's scripts have made the explorer, and wherever they cannot.
     """
@@ -103,8 +113,9 @@ class Explorer(_Slim, ipywidgets.VBox):
         children = []
         for trait, options in sliders.items():
             limits = options.pop("limits", ())
-            slider = _Slider(layout=canvas.layout, style=style, **options)
-            ipywidgets.jslink((slider, "value"), (canvas, trait))
+            make, moves = (_Choice, "index") if "options" in options else (_Slider, "value")
+            slider = make(layout=canvas.layout, style=style, **options)
+            ipywidgets.jslink((slider, moves), (canvas, trait))
             for end, limit in zip(("min", "max"), limits):
                 ipywidgets.jslink((slider, end), (canvas, limit))
             children.append(slider)
@@ -309,6 +320,47 @@ def load_replay() -> dict[str, torch.Tensor]:
     return weights.read(STATIC / "replay.safetensors")[1]
 
 
+class Betas(Canvas):
+    """The canvas of :func:`beta_explorer`: which of the models is shown."""
+
+    position = traitlets.Int().tag(sync=True)
+    names = traitlets.List().tag(sync=True)
+    betas = traitlets.List().tag(sync=True)
+    boxes = traitlets.List().tag(sync=True)
+    colours = traitlets.List().tag(sync=True)
+
+
+def beta_explorer(beta: float = 1) -> Explorer:
+    """Seven trained VAEs that differ in beta alone: samples, what each latent costs, the codes.
+
+    beta: which of 0, 0.1, 0.5, 1, 2, 4, 8 is shown first. The page fetches the decoder of a model
+    when the slider reaches it; everything else is in one file (:func:`save_betas`).
+    """
+    betas = list(BETAS.values())
+    if beta not in betas:
+        raise ValueError(f"beta is one of {', '.join(f'{b:g}' for b in betas)}; got {beta}")
+    from vaelib.plots import DIGIT_COLORS
+
+    tensors, position = load_betas(), betas.index(beta)
+    boxes = [_cloud_box(codes) for codes in tensors["codes"]]
+    canvas = Betas(
+        explorer="betas", position=position, names=list(BETAS), betas=betas, boxes=boxes,
+        colours=DIGIT_COLORS,
+    )  # fmt: skip
+    slider = {"description": "β", "options": [f"{b:g}" for b in betas], "index": position}
+    text = (
+        f"Beta explorer: at β = {beta:g} ten samples of the prior, what each of 16 latents costs, "
+        "and the codes of test digits on the two that cost most."
+    )
+    return Explorer({"position": slider}, canvas, lambda: _betas_still(tensors, position), text)
+
+
+def _cloud_box(codes: torch.Tensor) -> list[float]:
+    """The prior's square where nearly all codes lie in it, otherwise one that holds them all."""
+    inside = (codes.abs() <= PRIOR[1]).all(1).float().mean()
+    return PRIOR if inside > 0.98 else square_box(codes)
+
+
 def _title(name: str) -> str:
     return KINDS[weights.recipe(name)["architecture"]["kind"]]
 
@@ -384,6 +436,56 @@ def load_digits() -> tuple[torch.Tensor, list[int]]:
     """Pictures (10, 1, 28, 28) in [0, 1], one of each digit, and which test images they are."""
     metadata, tensors = weights.read(STATIC / "digits.safetensors")
     return tensors["pixels"].float() / 255, metadata["rows"]
+
+
+def save_betas(images: Images, folder: Path = STATIC) -> Path:
+    """Keep what :func:`beta_explorer` shows of its M = 7 models beside their decoders.
+
+    Of all ``images``, as in chapter 4: float32 ``kl`` (M, 16), the mean KL of each latent in nats,
+    sorted; uint8 ``active`` (M, 16), in that order; float32 ``rate`` and ``distortion`` (M,) of one
+    sampled code an image. Of the first 600: float16 ``codes`` (M, 600, 2), sampled, on the two
+    ``latents`` (M, 2) that cost most, and ``labels`` (600,). Float32 ``z`` (10, 16): draws from the
+    prior to decode. The metadata names the weights they came from.
+    """
+    rows = [_figures_of(weights.load(name), images) for name in BETAS]
+    tensors = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+    tensors["labels"] = images.labels[:BETA_POINTS].to(torch.uint8)
+    tensors["z"] = latent.sample_prior(2000, 16)[:10].clone()  # the first ten of chapter 4's
+    return write(folder / "betas.safetensors", tensors, {"weights": _betas_sha256()})
+
+
+def _figures_of(model: torch.nn.Module, images: Images) -> dict[str, torch.Tensor]:
+    codes = latent.encode_images(model, images)
+    each = losses.kl_divergence(codes.mu.reshape(-1, 1), codes.log_var.reshape(-1, 1))
+    kl = each.reshape(codes.mu.shape).mean(0)
+    order = kl.argsort(descending=True)
+    with torch.no_grad():
+        parts = zip(codes.z.split(1000), images.batches(1000), strict=True)
+        errors = [losses.bernoulli_nll(model.decode(z), x) for z, (x, _) in parts]
+    return {
+        "kl": kl[order],
+        "active": (codes.mu.var(0)[order] > 0.01).to(torch.uint8),
+        "rate": kl.sum(),
+        "distortion": torch.cat(errors).mean(),
+        "codes": codes.z[:BETA_POINTS, order[:2]].half(),
+        "latents": order[:2].to(torch.uint8),
+    }
+
+
+def betas_are_current() -> bool:
+    """Whether the file of :func:`save_betas` is there, and came from today's weights."""
+    path = STATIC / "betas.safetensors"
+    return path.is_file() and weights.read(path)[0]["weights"] == _betas_sha256()
+
+
+def load_betas() -> dict[str, torch.Tensor]:
+    """What :func:`save_betas` keeps."""
+    return weights.read(STATIC / "betas.safetensors")[1]
+
+
+def _betas_sha256() -> list[str]:
+    parts = [f"{name}.{part}coder.safetensors" for name in BETAS for part in ("en", "de")]
+    return [weights.read(weights.FOLDER / part)[0]["sha256"] for part in parts]
 
 
 def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> Path:
@@ -481,6 +583,32 @@ def _replay_still(tensors: dict[str, torch.Tensor], frame: int, boxes: list) -> 
         pictures = torch.cat([tensors["originals"], tensors[f"{kind}.pictures"][frame]])
         plots.pictures(pictures[:, None].float() / 255, columns=5, ax=below)
     figure.suptitle(f"after {int(tensors['steps'][frame])} steps")
+    return _png(figure)
+
+
+def _betas_still(tensors: dict[str, torch.Tensor], position: int) -> bytes:
+    from matplotlib.figure import Figure
+
+    from vaelib import plots
+
+    name, beta = list(BETAS.items())[position]
+    samples = latent.decode_images(weights.load(name), tensors["z"])
+    figure = Figure(figsize=(7.2, 6), dpi=80, layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[2, 3])
+    plots.pictures(samples, columns=5, ax=above.subplots())
+    bars, plane = below.subplots(1, 2)
+    kl, active = tensors["kl"][position], tensors["active"][position]
+    colours = [plots.BLUE if used else plots.ORANGE for used in active]
+    bars.bar(range(1, len(kl) + 1), kl.clamp_min(0.07).numpy(), color=colours)
+    bars.set(title="what each latent costs", xticks=[1, 4, 8, 12, 16])
+    bars.set(xlabel="latent, sorted", ylabel="KL (nats)")
+    codes, box = tensors["codes"][position].float(), _cloud_box(tensors["codes"][position])
+    first, second = (tensors["latents"][position].int() + 1).tolist()
+    plots.codes(codes, tensors["labels"].long(), ax=plane, size=6, title="codes of test digits")
+    plane.set(xlim=box[:2], ylim=box[2:], xlabel=f"$z_{{{first}}}$", ylabel=f"$z_{{{second}}}$")
+    rate, distortion = (float(tensors[key][position]) for key in ("rate", "distortion"))
+    says = f"rate {rate:.1f} nats, distortion {distortion:.1f} nats, {int(active.sum())} active"
+    figure.suptitle(f"β = {beta:g}: {says}")
     return _png(figure)
 
 

@@ -52,6 +52,7 @@ def small_book(tmp_path_factory) -> Path:
         "reparameterise": "reparameterisation_explorer(digit=4)",
         "draw": "draw_a_digit()",
         "replay": "training_replay()",
+        "betas": "beta_explorer(beta=0.5)",
         "kl": "kl_playground()",
     }
     for name, call in others.items():
@@ -130,7 +131,8 @@ def explorer_anywhere(request, browser, small_book, small_address):
 
 
 def settle(page: Page) -> None:
-    """Two frames: one in which the change is painted, one after it."""
+    """Two frames: one in which the change is painted, one after it; first, what is loading."""
+    page.wait_for_function("!document.querySelector('.vaelib-explorer [aria-busy=true]')")
     page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
 
 
@@ -391,7 +393,9 @@ def test_a_page_without_explorers_loads_none_of_their_code(small_book):
 def test_the_book_carries_the_weights_that_its_explorers_ask_for_and_no_others(small_book):
     there = {path.name for path in (small_book / "_static/weights").glob("*.safetensors")}
     parts = ("codes", "decoder", "encoder")
-    assert there == {f"{name}.{part}.safetensors" for name in (AE, VAE) for part in parts}
+    wanted = {f"{name}.{part}.safetensors" for name in (AE, VAE) for part in parts}
+    wanted |= {f"{name}.{part}.safetensors" for name in explore.BETAS for part in parts[1:]}
+    assert there == wanted
 
 
 def test_embedded_state_is_small(small_book):
@@ -581,6 +585,94 @@ def test_the_kl_playground_fits_a_phone(browser, small_address, dark):
           ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
         assert widest <= 390
         assert page.locator(".vaelib-plot").bounding_box()["width"] > 240
+
+
+# --- a slider over beta ---------------------------------------------------------------------------
+
+
+def samples_of(name: str) -> torch.Tensor:
+    """The ten samples as PyTorch decodes them, in levels."""
+    return decode_images(weights.load(name), explore.load_betas()["z"]).flatten(1) * 255
+
+
+def test_each_beta_shows_its_own_models_samples_bars_and_codes(browser, small_address):
+    recorded, names = explore.load_betas(), list(explore.BETAS)
+    with explorer_at(browser, small_address + "chapters/betas.html") as page:
+        asked, maps = [], set()
+        page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+
+        def check(k: int) -> None:
+            settle(page)
+            assert (painted(page) - samples_of(names[k])).abs().max() <= LEVELS
+            beta, rate = explore.BETAS[names[k]], recorded["rate"][k]
+            active = int(recorded["active"][k].sum())
+            says = page.locator(".vaelib-sum").inner_text()
+            assert says.startswith(f"β = {beta:g}: rate {rate:.1f} nats")
+            assert f"{active} of 16 latents" in says
+            bars = page.locator(".vaelib-bars i")
+            assert bars.count() == 16
+            assert page.locator(".vaelib-bars .vaelib-dark").count() == 16 - active
+            heights = [bars.nth(i).bounding_box()["height"] for i in (0, 3)]
+            expected = (recorded["kl"][k][3] / recorded["kl"][k][0]).item()
+            assert heights[1] / heights[0] == pytest.approx(expected, abs=0.02)
+            label = page.locator(".vaelib-bars").get_attribute("aria-label")
+            assert label.startswith(f"KL of each latent at β = {beta:g}")
+            assert handle.get_attribute("aria-valuetext") == f"{beta:g}"
+            maps.update(page.evaluate(MAPS))
+
+        handle = page.locator(".noUi-handle")
+        assert handle.get_attribute("aria-label") == "β"
+        check(2)
+        handle.focus()
+        steps = [("ArrowRight", 3), ("ArrowRight", 4), ("ArrowRight", 5), ("End", 6), ("Home", 0)]
+        for key, k in [*steps, ("ArrowRight", 1), ("ArrowRight", 2)]:
+            handle.press(key)
+            check(k)
+        assert len(maps) == 7
+        others = sorted(f"{name}.decoder.safetensors" for name in names if name != "beta-0p5")
+        assert sorted(asked) == others, "each decoder once, when the slider reaches it"
+        for _ in range(5):  # faster than decoders come: the last one counts
+            handle.press("ArrowRight")
+        check(6)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_slider_over_beta_fits_a_phone(browser, small_address, dark):
+    options = {"color_scheme": "dark" if dark else "light"}
+    options["viewport"] = {"width": 390, "height": 800}
+    with opened(browser, small_address + "chapters/betas.html", **options) as (page, visit):
+        awake(page)
+        widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
+          ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
+        assert widest <= 390
+        pictures = page.locator(".vaelib-explorer [role=img]")
+        labels = [pictures.nth(i).get_attribute("aria-label") for i in range(pictures.count())]
+        assert len(labels) == 12
+        assert all("β = 0.5" in label for label in labels)
+        assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
+        if folder := os.environ.get("VAELIB_SHOTS"):
+            page.locator(".cell_output").screenshot(path=f"{folder}/betas-{dark}.png")
+
+
+def test_a_decoder_that_does_not_come_leaves_the_last_pictures_and_a_sentence(
+    browser, small_address
+):
+    with opened(browser, small_address + "chapters/betas.html") as (page, _):
+        awake(page)
+        page.route("**/beta-1.decoder.safetensors", lambda route: route.abort())
+        handle = page.locator(".noUi-handle")
+        handle.focus()
+        handle.press("ArrowRight")
+        settle(page)
+        sentence = page.get_by_text("The decoder of β = 1 could not be loaded").first
+        assert "still β = 0.5" in sentence.inner_text()
+        assert (painted(page) - samples_of("beta-0p5")).abs().max() <= LEVELS
+        page.unroute("**/beta-1.decoder.safetensors")
+        handle.press("ArrowRight")
+        handle.press("ArrowLeft")
+        settle(page)
+        assert (painted(page) - samples_of("beta-1")).abs().max() <= LEVELS
+        assert page.get_by_text("could not be loaded").count() == 0
 
 
 # --- the real book --------------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+// A slider over beta: seven trained models; what each draws from the same z, what its latents cost, and where its codes lie.
+import { network, readSafetensors, sigmoid } from "./engine.js";
+import { addStyle, comeAlive, element, fitMaps, nameSliders, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { PlaneMap } from "./plane.js";
+
+const SHAPE = [1, 28, 28];
+const SCALE = 4; // nats of a full bar; where one is longer, the chart is scaled to that one and says so
+
+export async function mount({ model, el, load, signal }) {
+  const [names, betas, boxes] = ["names", "betas", "boxes"].map((trait) => model.get(trait));
+  const wanted = () => model.get("position");
+  const decoder = async (k) => network(await load(`weights/${names[k]}.decoder.safetensors`));
+  const [file] = await Promise.all([load("vaelib/betas.safetensors"), decoder(wanted()), addStyle(load)]);
+  comeAlive(el);
+  const { tensors } = readSafetensors(file);
+  const row = (name, k) => {
+    const { shape, data } = tensors[name];
+    const size = data.length / shape[0];
+    return data.subarray(k * size, (k + 1) * size);
+  };
+  const latents = tensors.kl.shape[1];
+  const pictures = Array.from({ length: tensors.z.shape[0] }, () => element("canvas", { class: "vaelib-picture", role: "img" }));
+  const bars = element("div", { class: "vaelib-bars", role: "img" });
+  const canvas = element("canvas", { class: "vaelib-map", role: "img" });
+  const map = new PlaneMap(canvas, { box: boxes[0], colours: model.get("colours") });
+  const axes = element("p", { class: "vaelib-note" });
+  const costs = element("p", { class: "vaelib-note" });
+  const sum = element("p", { class: "vaelib-sum" });
+  const trouble = element("p", { class: "vaelib-hint" });
+  el.replaceChildren(
+    element("p", { class: "vaelib-title" }, "Ten z from the prior, the same for each β, decoded"),
+    element("div", { class: "vaelib-row vaelib-samples" }, ...pictures),
+    sum,
+    trouble,
+    sideBySide(["What each latent costs", bars, costs], ["Codes of test digits", canvas, axes]),
+    element("p", { class: "vaelib-hint" }, "Bars are sorted; an orange stub is a dark latent. Dashed: one, two and three standard deviations of N(0, I)."),
+  );
+  const speak = quietSpeaker(el);
+  nameSliders(el, signal);
+
+  let shown;
+  function show(k, decode) {
+    shown = k;
+    const at = `β = ${betas[k]}`;
+    for (const [i, picture] of pictures.entries()) {
+      paintPicture(picture, sigmoid(decode(row("z", i))), SHAPE);
+      picture.setAttribute("aria-label", `Sample ${i + 1} at ${at}`);
+    }
+    const [kl, used] = [row("kl", k), row("active", k)];
+    const active = used.reduce((count, one) => count + one, 0);
+    const top = Math.max(SCALE, Math.ceil(kl[0]));
+    const bar = (nats, i) => element("i", { style: `height: ${(100 * nats) / top}%`, ...(used[i] ? {} : { class: "vaelib-dark" }) });
+    bars.replaceChildren(...Array.from(kl, bar));
+    bars.setAttribute("aria-label", `KL of each latent at ${at}, sorted, in nats: ${Array.from(kl, (nats) => nats.toFixed(1)).join(", ")}`);
+    costs.textContent = `KL in nats; full height: ${top}${top > SCALE ? ", another scale" : ""}`;
+    const [across, up] = Array.from(row("latents", k), (latent) => latent + 1);
+    axes.textContent = `Latent ${across} across, ${up} up: the two that cost most`;
+    canvas.setAttribute("aria-label", `Map of the codes at ${at}, latents ${across} and ${up}, coloured by digit`);
+    map.box = boxes[k];
+    map.show({ codes: { z: row("codes", k), labels: tensors.labels.data } });
+    map.draw(null);
+    const [rate, distortion] = ["rate", "distortion"].map((name) => tensors[name].data[k].toFixed(1));
+    sum.textContent = `${at}: rate ${rate} nats, distortion ${distortion} nats, ${active} of ${latents} latents active.`;
+  }
+
+  // What was there stays until the decoder has come; one that comes too late for the slider is not shown.
+  async function choose() {
+    const k = wanted();
+    el.setAttribute("aria-busy", "true");
+    try {
+      const decode = await decoder(k);
+      if (k !== wanted()) return;
+      show(k, decode);
+      trouble.textContent = "";
+      speak(sum.textContent);
+    } catch (error) {
+      if (k !== wanted()) return;
+      trouble.textContent = `The decoder of β = ${betas[k]} could not be loaded: ${error.message}. What you see is still β = ${betas[shown]}.`;
+      speak(trouble.textContent);
+    }
+    el.setAttribute("aria-busy", "false");
+    el.closest(".widget-box")?.querySelector(".noUi-handle")?.setAttribute("aria-valuetext", `${betas[k]}`);
+  }
+  model.on("change:position", choose);
+  fitMaps(el, signal, [map], () => map.codes && map.draw(null));
+  await choose();
+}
