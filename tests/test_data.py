@@ -9,10 +9,12 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -330,6 +332,24 @@ def real_pip(monkeypatch, found_in: Path):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(found_in))
     monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+
+
+def test_bytes_are_counted_while_folders_come_and_go(tmp_path):
+    (tmp_path / "stays").write_bytes(bytes(100))
+    done = threading.Event()
+
+    def come_and_go():
+        while not done.is_set():
+            (tmp_path / "brief" / "inner").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "brief")
+
+    busy = threading.Thread(target=come_and_go)
+    busy.start()
+    try:
+        assert {data._bytes_below(tmp_path) for _ in range(500)} == {100}
+    finally:
+        done.set()
+        busy.join()
 
 
 def test_pip_downloads_the_wheel(tmp_path, monkeypatch):

@@ -267,11 +267,13 @@ def _download_wheel(folder: Path) -> list[Path]:
 
 def _bytes_below(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:  # pip moved it meanwhile
-            continue
+    # os.walk passes over a folder that pip removes meanwhile; Path.rglob raises.
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.path.getsize(os.path.join(parent, name))
+            except FileNotFoundError:  # pip moved it meanwhile
+                continue
     return total
 
 
