@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 # What each public name lives in. Modules are imported when a name is first used (PEP 562), so
 # `import vaelib` does not pay for matplotlib, scikit-learn or ipywidgets.
 _HOME = {
+    "Faces": "data",
     "Images": "data",
     "mnist": "data",
     "Architecture": "models",

@@ -7,6 +7,7 @@ aside and renamed under a lock, so an interrupted or doubled run leaves nothing 
 MNIST: Yann LeCun and Corinna Cortes, CC BY-SA 3.0.
 """
 
+import difflib
 import errno
 import gzip
 import hashlib
@@ -19,8 +20,8 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,10 +68,13 @@ class Images:
                 f"pixels are uint8 (N, C, H, W); got {self.pixels.dtype} "
                 f"{tuple(self.pixels.shape)}. See Images.from_float for pixels in [0, 1]."
             )
-        if self.labels.shape != self.pixels.shape[:1]:
+        if self.labels.shape != (expected := self._shape_of_labels()):
             raise ValueError(
-                f"{len(self.pixels)} images need as many labels, got {tuple(self.labels.shape)}"
+                f"{len(self.pixels)} images need labels {expected}, got {tuple(self.labels.shape)}"
             )
+
+    def _shape_of_labels(self) -> tuple[int, ...]:
+        return (len(self.pixels),)
 
     @classmethod
     def from_float(cls, x: Tensor, labels: Tensor | None = None) -> "Images":
@@ -91,7 +95,7 @@ class Images:
         if isinstance(index, int):
             index = range(len(self))[index]  # IndexError past the end, which ends a `for` loop
             index = slice(index, index + 1)
-        return Images(self.pixels[index], self.labels[index])
+        return replace(self, pixels=self.pixels[index], labels=self.labels[index])
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -104,7 +108,7 @@ class Images:
 
     def to(self, device) -> "Images":
         """The same set on another device."""
-        return Images(self.pixels.to(device), self.labels.to(device))
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
 
     def batches(
         self, batch_size: int, generator: torch.Generator | None = None
@@ -121,6 +125,32 @@ class Images:
             index = slice(start, start + batch_size)
             index = index if order is None else order[index]
             yield self.pixels[index].float() / 255, self.labels[index]
+
+
+@dataclass(frozen=True)
+class Faces(Images):
+    """Faces with attributes: ``labels`` is bool (N, A), a column for each of the ``names``.
+
+    Iterating, slicing, ``batches`` and ``to`` are those of :class:`Images`.
+    """
+
+    names: tuple[str, ...] = ()
+
+    def _shape_of_labels(self) -> tuple[int, ...]:
+        return len(self.pixels), len(self.names)
+
+    def has(self, attribute: str) -> Tensor:
+        """Which faces have ``attribute``, bool (N,). ValueError for a name that is not known."""
+        return self.labels[:, attribute_index(attribute, self.names)].bool()
+
+
+def attribute_index(attribute: str, names: Sequence[str]) -> int:
+    """The place of ``attribute`` among ``names``; ValueError with the nearest name if not there."""
+    if attribute in names:
+        return list(names).index(attribute)
+    near = difflib.get_close_matches(str(attribute), names, 1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"no attribute {attribute!r}.{hint} There are: {', '.join(names)}")
 
 
 class Mnist(NamedTuple):
