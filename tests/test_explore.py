@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import replay
-from vaelib import data, explore, training, weights
+from vaelib import data, explore, explorer_assets, training, weights
 from vaelib.data import Images
 from vaelib.models import Architecture
 
@@ -136,7 +136,7 @@ def shipped(tmp_path, monkeypatch) -> list[str]:
         architecture = Architecture(kind, 2, **SMALL)
         recipe = {"architecture": architecture.asdict()}
         weights.save_model(f"{kind}-tiny", architecture.build(), recipe, tmp_path)
-        explore.save_codes(f"{kind}-tiny", images)
+        explorer_assets.save_codes(f"{kind}-tiny", images)
     return ["ae-tiny", "vae-tiny"]
 
 
@@ -188,7 +188,7 @@ def test_slim_state_keeps_what_a_page_needs(shipped):
 
 def modules_of(name: str) -> set[str]:
     """An explorer's module and all that it imports."""
-    code = (explore.STATIC / name).read_text(encoding="utf-8")
+    code = (explorer_assets.STATIC / name).read_text(encoding="utf-8")
     found = {name}
     for other in re.findall(r'from "\./([\w.]+)"', code):
         found |= modules_of(other)
@@ -198,7 +198,7 @@ def modules_of(name: str) -> set[str]:
 @pytest.mark.parametrize("explorer", ["latent", "reparameterise", "draw", "replay", "kl", "betas"])
 def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
     files = modules_of(f"{explorer}.js") | {"loader.js", "book.js", "start.js"}
-    assert sum((explore.STATIC / name).stat().st_size for name in files) <= 40_000
+    assert sum((explorer_assets.STATIC / name).stat().st_size for name in files) <= 40_000
 
 
 def test_map_and_sliders_reach_every_code(shipped):
@@ -207,7 +207,7 @@ def test_map_and_sliders_reach_every_code(shipped):
     for pane in canvas.panes:
         low1, high1, low2, high2 = pane["box"]
         assert high1 - low1 == high2 - low2
-        tensors = explore.load_codes(pane["name"])
+        tensors = explorer_assets.load_codes(pane["name"])
         for points in (tensors["mu"], tensors["z"]):
             assert (points[:, 0] >= low1).all()
             assert (points[:, 0] <= high1).all()
@@ -272,7 +272,7 @@ def test_kl_playground_starts_where_asked_and_refuses_what_its_sliders_cannot_re
 def test_the_recorded_trainings_are_those_of_the_recipe_and_learn():
     assert weights.read(replay.PATH)[0]["recipe"] == replay.recipe(), "run `make weights`"
     assert replay.PATH.stat().st_size <= 400_000
-    tensors = explore.load_replay()
+    tensors = explorer_assets.load_replay()
     assert (tensors["steps"].diff() > 0).all()
     for kind in ("ae", "vae"):
         loss = tensors[f"{kind}.loss"]
@@ -293,10 +293,10 @@ def test_beta_explorer_starts_at_the_asked_beta_and_refuses_others():
 
 
 def test_what_the_beta_explorer_shows_is_of_the_shipped_models():
-    assert explore.betas_are_current(), "run `python tools/codes.py`"
-    assert (explore.STATIC / "betas.safetensors").stat().st_size <= 60_000
-    tensors, test = explore.load_betas(), data.mnist().test
-    for k, (name, beta) in enumerate(explore.BETAS.items()):
+    assert explorer_assets.betas_are_current(), "run `python tools/codes.py`"
+    assert (explorer_assets.STATIC / "betas.safetensors").stat().st_size <= 60_000
+    tensors, test = explorer_assets.load_betas(), data.mnist().test
+    for k, (name, beta) in enumerate(explorer_assets.BETAS.items()):
         recipe = weights.recipe(name)
         assert recipe["config"]["beta"] == beta
         model = weights.load(name)
@@ -318,10 +318,10 @@ def test_what_the_beta_explorer_shows_is_of_the_shipped_models():
 
 
 def test_digits_to_choose_from_are_one_of_each():
-    pictures, rows = explore.load_digits()
+    pictures, rows = explorer_assets.load_digits()
     assert pictures.shape == (10, 1, 28, 28)
     assert len(set(rows)) == 10
-    assert max(rows) < explore.MAP_POINTS, "their codes are looked up in the maps' files"
+    assert max(rows) < explorer_assets.MAP_POINTS, "their codes are looked up in the maps' files"
 
 
 def test_kernel_answers_with_the_file_or_with_the_reason(shipped):
@@ -332,7 +332,7 @@ def test_kernel_answers_with_the_file_or_with_the_reason(shipped):
         canvas._answer(canvas, {"path": path}, [])
         content, buffers = sent.pop()
         assert content == {"path": path}
-        assert buffers == [explore.asset(path).read_bytes()]
+        assert buffers == [explorer_assets.asset(path).read_bytes()]
     for path in ("weights/none.safetensors", "weights/../explore.py", "vaelib/", "", "data/x"):
         canvas._answer(canvas, {"path": path}, [])
         content, _ = sent.pop()
@@ -341,17 +341,17 @@ def test_kernel_answers_with_the_file_or_with_the_reason(shipped):
 
 def test_codes_are_the_models_own(shipped):
     name = "vae-tiny"
-    assert explore.codes_are_current(name)
-    tensors = explore.load_codes(name)
+    assert explorer_assets.codes_are_current(name)
+    tensors = explorer_assets.load_codes(name)
     assert sorted(tensors) == ["labels", "mu", "sigma", "z"]
-    assert "sigma" not in explore.load_codes("ae-tiny")
+    assert "sigma" not in explorer_assets.load_codes("ae-tiny")
     other = Architecture("vae", 2, **SMALL)
     weights.save_model(name, other.build(seed=1), {"architecture": other.asdict()}, weights.FOLDER)
-    assert not explore.codes_are_current(name)
+    assert not explorer_assets.codes_are_current(name)
 
 
 def test_missing_codes_and_unknown_names_say_what_to_do(shipped):
-    explore.codes_path("vae-tiny").unlink()
+    explorer_assets.codes_path("vae-tiny").unlink()
     with pytest.raises(weights.WeightsError, match=r"is missing.*tools/codes\.py"):
         explore.latent_explorer(*shipped)
     with pytest.raises(weights.WeightsError, match="Did you mean 'ae-tiny'"):
@@ -362,4 +362,4 @@ def test_missing_codes_and_unknown_names_say_what_to_do(shipped):
     "name", [path.name.split(".")[0] for path in weights.FOLDER.glob("*.codes.safetensors")]
 )
 def test_shipped_codes_belong_to_the_shipped_encoder(name):
-    assert explore.codes_are_current(name), f"run `python tools/codes.py {name}`"
+    assert explorer_assets.codes_are_current(name), f"run `python tools/codes.py {name}`"

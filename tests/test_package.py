@@ -39,6 +39,12 @@ def test_the_core_imports_no_plotting_no_widgets_and_no_scikit_learn():
     assert not loaded & set(HEAVY)
 
 
+def test_the_explorers_import_matplotlib_only_when_one_is_made():
+    loaded = loaded_after("from vaelib import explore")
+    assert {"vaelib.explore", "vaelib.explorer_assets"} <= loaded
+    assert not loaded & {"matplotlib", "vaelib.stills"}
+
+
 @pytest.mark.parametrize("name", vaelib.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(vaelib, name) is not None
@@ -90,8 +96,9 @@ LAYERS = (
     ("models", "losses"),
     ("training", "weights"),
     ("latent",),
-    ("metrics",),
+    ("metrics", "explorer_assets"),
     ("plots",),
+    ("stills",),
     ("explore", "exercises"),
 )
 

@@ -74,7 +74,6 @@ HELPERS = {
     "history": lambda ax: plots.history(history(), ax=ax),
     "histogram": lambda ax: plots.histogram_against_normal(points()[:, 0], ax=ax),
     "kl_integrand": lambda ax: plots.kl_integrand(1.0, -1.0, ax=ax),
-    "cdf": lambda ax: plots.cdf_against_uniform(torch.rand(9, generator=generator()), ax=ax),
 }
 each_helper = pytest.mark.parametrize("draw", HELPERS.values(), ids=HELPERS)
 
@@ -111,7 +110,7 @@ def test_every_helper_that_can_make_its_axis_is_tested_above():
         and (ax := inspect.signature(function).parameters.get("ax"))
         and ax.default is None
     }
-    renamed = {"histogram_against_normal": "histogram", "cdf_against_uniform": "cdf"}
+    renamed = {"histogram_against_normal": "histogram"}
     assert {renamed.get(name, name) for name in takes_axis} == set(HELPERS)
 
 
@@ -288,22 +287,6 @@ def test_the_histogram_is_a_density_beside_the_normal_density():
     torch.testing.assert_close(
         y, (-(x**2) / 2).exp() / math.sqrt(2 * math.pi), rtol=1e-4, atol=1e-6
     )
-
-
-def test_the_cdf_of_uniform_values_lies_on_the_diagonal():
-    even = (torch.arange(100) + 1) / 100
-    shuffled = even[torch.randperm(100, generator=generator())]
-    curve, diagonal = plots.cdf_against_uniform(shuffled).get_lines()
-    x, y = curve.get_data()
-    assert list(x) == pytest.approx(list(y))
-    assert [list(data) for data in diagonal.get_data()] == [[0, 1], [0, 1]]
-
-
-def test_the_cdf_is_the_share_of_values_at_or_below():
-    values = torch.tensor([0.9, 0.1, 0.2, 0.3])
-    x, y = plots.cdf_against_uniform(values).get_lines()[0].get_data()
-    assert list(x) == pytest.approx([0.1, 0.2, 0.3, 0.9])
-    assert list(y) == [0.25, 0.5, 0.75, 1]
 
 
 def area(polygons):

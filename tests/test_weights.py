@@ -98,6 +98,13 @@ def test_the_noise_of_an_autoencoder_is_kept(folder):
     assert weights.load("noisy").noise == 0.25
 
 
+def test_loading_reads_each_file_once(folder, monkeypatch):
+    read, seen = weights.read, []
+    monkeypatch.setattr(weights, "read", lambda path: seen.append(path) or read(path))
+    weights.load("tiny-vae")
+    assert sorted(seen) == sorted(folder.iterdir())
+
+
 def test_loading_leaves_the_global_random_state_alone(folder):
     before = torch.get_rng_state()
     weights.load("tiny-vae")

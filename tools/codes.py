@@ -8,25 +8,27 @@ now is left alone.
 
 import sys
 
-from vaelib import data, explore, weights
+from vaelib import data, weights
+from vaelib import explorer_assets as assets
 
 NAMES = ["ae-mnist-2d", "vae-mnist-2d"]
 
 
 def main(names: list[str]) -> None:
-    stale = [name for name in names if not explore.codes_are_current(name)]
-    digits_missing = not (explore.STATIC / "digits.safetensors").is_file()
-    betas_stale = set(explore.BETAS) <= set(weights.available()) and not explore.betas_are_current()
+    stale = [name for name in names if not assets.codes_are_current(name)]
+    digits_missing = not (assets.STATIC / "digits.safetensors").is_file()
+    betas_there = set(assets.BETAS) <= set(weights.available())
+    betas_stale = betas_there and not assets.betas_are_current()
     if not stale and not digits_missing and not betas_stale:
         return print("codes: all current")
     images = data.mnist().test
     if digits_missing:
-        print(f"codes: {explore.save_digits(images).name}")
+        print(f"codes: {assets.save_digits(images).name}")
     if betas_stale:
-        path = explore.save_betas(images)
+        path = assets.save_betas(images)
         print(f"codes: {path.name}, {path.stat().st_size / 1000:.0f} kB")
     for name in stale:
-        path = explore.save_codes(name, images)
+        path = assets.save_codes(name, images)
         print(f"codes: {path.name}, {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -9,11 +9,11 @@ import json
 
 import torch
 
-from vaelib import data, explore, latent, training, weights
+from vaelib import data, explorer_assets, latent, training, weights
 from vaelib.models import Architecture
 from vaelib.training import Config, elbo_loss, fit
 
-PATH = explore.STATIC / "replay.safetensors"
+PATH = explorer_assets.STATIC / "replay.safetensors"
 POCKET = {"latent_dim": 2, "encoder_hidden": (160, 128), "decoder_hidden": (128, 160)}
 CONFIG = {"epochs": 12, "batch_size": 128, "lr": 3e-3}
 RUNS = {
@@ -79,7 +79,7 @@ def main() -> None:
         tensors |= {f"{kind}.{name}": tensor for name, tensor in run.items()}
     tensors["labels"] = test.labels[:CODES].to(torch.uint8)
     tensors["originals"] = test.pixels[_one_of_each(test), 0]
-    explore.write(PATH, tensors, {"recipe": recipe()})
+    explorer_assets.write(PATH, tensors, {"recipe": recipe()})
     print(f"replay: {PATH.name}, {PATH.stat().st_size / 1000:.0f} kB")
 
 

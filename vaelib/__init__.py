@@ -44,8 +44,8 @@ _HOME = {
     "load": "weights",
 }
 _MODULES = (
-    "data", "models", "losses", "training", "latent", "metrics", "plots", "weights", "explore",
-    "exercises",
+    "data", "models", "losses", "training", "latent", "metrics", "plots", "weights",
+    "explorer_assets", "stills", "explore", "exercises",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME, *_MODULES]

@@ -159,16 +159,6 @@ def histogram_against_normal(values: Tensor, ax: Axes = None, label: str = "") -
     return ax
 
 
-def cdf_against_uniform(values: Tensor, ax: Axes = None, label: str = "") -> Axes:
-    """Empirical CDF of ``values`` (N,) in [0, 1] beside the diagonal that uniform values give."""
-    ax = _axes(ax, (4, 4))
-    heights = torch.arange(1, len(values) + 1) / len(values)
-    ax.plot(values.sort().values, heights, label=label or None)
-    ax.plot([0, 1], [0, 1], color=GREY, ls="--")
-    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="normal CDF of the code", ylabel="share of codes below")
-    return ax
-
-
 class Table:
     """A small table that prints as text and, in a notebook or on a page, shows as a real one."""
 

@@ -43,16 +43,16 @@ def load(name: str) -> nn.Module:
     numbers that do not fit the architecture the file names.
     """
     paths = _paths(name)
-    details = recipe(name)
+    files = [read(path) for path in paths]
+    details = _recipe_in(files[0][0], paths[0])
     try:
         pair = len(paths) == 2
         model = Architecture(**details["architecture"]).build() if pair else Judge()
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(_damaged(paths[0], f"its recipe builds no model ({error})")) from error
     parts = {"encoder": model.encoder, "decoder": model.decoder} if pair else {"model": model}
-    for path in paths:
+    for path, (metadata, tensors) in zip(paths, files):
         part = parts[_part(path)]
-        metadata, tensors = read(path)
         if metadata.get("recipe") != details:  # a run was stopped between the two renames
             raise WeightsError(
                 f"{paths[0].name} and {path.name} come from two runs: "
@@ -68,7 +68,10 @@ def load(name: str) -> nn.Module:
 def recipe(name: str) -> dict:
     """How ``name`` was made: architecture, data, config, seed, and its held-out ``figures``."""
     path = _paths(name)[0]
-    metadata, _ = read(path)
+    return _recipe_in(read(path)[0], path)
+
+
+def _recipe_in(metadata: dict, path: Path) -> dict:
     if "recipe" not in metadata:
         raise WeightsError(_damaged(path, "it has no recipe"))
     return metadata["recipe"]
@@ -87,10 +90,7 @@ def save_model(name: str, model: nn.Module, recipe: dict, folder: Path = FOLDER)
         suffix = "" if part == "model" else f".{part}"
         path = folder / f"{name}{suffix}.safetensors"
         tensors = {key: value.half().contiguous() for key, value in module.state_dict().items()}
-        metadata = {"format": FORMAT, "recipe": recipe, "layers": layers(module)}
-        metadata["sha256"] = hashlib.sha256(_payload(save(tensors))).hexdigest()
-        # safetensors allows only strings in the metadata, so each value is JSON.
-        content = save(tensors, {key: json.dumps(value) for key, value in metadata.items()})
+        content = pack(tensors, {"recipe": recipe, "layers": layers(module)})
         asides[path] = path.with_suffix(f".{os.getpid()}.tmp"), content
     try:
         for aside, content in asides.values():
@@ -137,8 +137,16 @@ def layers(module: nn.Module) -> list[dict]:
     return steps
 
 
+def pack(tensors: dict[str, Tensor], metadata: dict) -> bytes:
+    """A file's content for :func:`read`: with ``metadata`` go the format and the checksum."""
+    sha256 = hashlib.sha256(_payload(save(tensors))).hexdigest()
+    metadata = {"format": FORMAT, **metadata, "sha256": sha256}
+    # safetensors allows only strings in the metadata, so each value is JSON.
+    return save(tensors, {key: json.dumps(value) for key, value in metadata.items()})
+
+
 def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
-    """Metadata and float16 tensors of one file, checked; WeightsError says what is wrong."""
+    """Metadata and tensors of one file, checked; WeightsError says what is wrong."""
     content = path.read_bytes()
     try:
         (length,) = struct.unpack("<Q", content[:8])
