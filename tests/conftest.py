@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+SLOW = ("notebooks", "book", "live")
 CHAPTER_LINES = pytest.StashKey[list[str]]()
 
 
@@ -14,7 +15,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A broken function should be reported in seconds, not after ten minutes of chapters."""
-    items.sort(key=lambda item: any(item.get_closest_marker(m) for m in ("notebooks", "book")))
+    items.sort(key=lambda item: any(item.get_closest_marker(m) for m in SLOW))
 
 
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
@@ -34,3 +35,20 @@ def aloud(request: pytest.FixtureRequest):
 def say(request: pytest.FixtureRequest):
     """Add a line to the chapters' part of the report."""
     return request.config.stash[CHAPTER_LINES].append
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless browser, the one for all tests."""
+    from browsing import LAUNCH  # late: most tests need no browser
+    from playwright.sync_api import sync_playwright
+
+    from setup import find_browser
+
+    path = find_browser()
+    if path is None:
+        pytest.fail("found no browser; `make test` gets one, or name one in VAE_BOOK_BROWSER")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=LAUNCH)
+        yield chromium
+        chromium.close()

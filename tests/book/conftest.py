@@ -7,21 +7,18 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, sync_playwright
+from browsing import Visit, listen, new_context
+from playwright.sync_api import Browser
 
 from project import ROOT
 from serve import Quiet
-from setup import find_browser
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text()) if (ROOT / "_toc.yml").is_file() else {}
-LAUNCH = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-LAUNCH += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PREFIX = (
     "/vae-book/"  # Pages serves a project below its name; a link that starts with / breaks there
 )
@@ -35,16 +32,6 @@ def pages_of(node: dict) -> list[str]:
 
 
 PAGES = [re.sub(r"\.(ipynb|md)$", "", page) for page in pages_of(TOC)]
-
-
-@dataclass
-class Visit:
-    """What happened while one page was open in one way."""
-
-    errors: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
-    facts: dict = field(default_factory=dict)
 
 
 @pytest.fixture(scope="session")
@@ -101,17 +88,6 @@ def address(book) -> str:
     """Where the book is served."""
     with serving(book) as where:
         yield where
-
-
-@pytest.fixture(scope="session")
-def browser() -> Browser:
-    path = find_browser()
-    if path is None:
-        pytest.fail("found no browser; `make test` gets one, or name one in VAE_BOOK_BROWSER")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=LAUNCH)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")
@@ -178,26 +154,11 @@ FACTS = """() => {
 }"""
 
 
-def listen(page: Page, visit: Visit, origin: str) -> None:
-    """Note from now on what `page` asks for outside `origin`, what fails, and errors it logs."""
-
-    def on_request(request) -> None:
-        if not request.url.startswith((origin, "data:", "blob:")):
-            visit.outside.append(request.url)
-
-    page.on("request", on_request)
-    page.on("requestfailed", lambda r: visit.failed.append(f"{r.url}: {r.failure}"))
-    page.on("response", lambda r: visit.failed.append(r.url) if r.status >= 400 else None)
-    page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: visit.errors.append(str(error)))
-
-
 def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Visit:
     """Open a page, let it finish, and note what it did."""
     visit = Visit()
-    context = browser.new_context(
-        color_scheme="dark" if dark else "light", viewport={"width": width, "height": 900}
-    )
+    scheme, size = "dark" if dark else "light", {"width": width, "height": 900}
+    context = new_context(browser, color_scheme=scheme, viewport=size)
     page = context.new_page()
     listen(page, visit, address.removesuffix(PREFIX))
     page.goto(url, wait_until="networkidle")

@@ -16,22 +16,42 @@ import nbformat
 import pytest
 import torch
 import yaml
+from browsing import opened
+from explorers import (
+    AE,
+    EXPLORERS,
+    LEVELS,
+    START,
+    VAE,
+    assert_every_slider_moves_the_pictures,
+    assert_pictures_are_pytorchs,
+    assert_says_the_librarys_kl,
+    assert_shows_the_model_of_its_beta,
+    assert_shows_the_recorded_step,
+    assert_shows_the_sample,
+    decoded,
+    digit_in_levels,
+    drawings,
+    expected_sample,
+    painted,
+    point,
+    samples_of,
+    says,
+    settle,
+)  # fmt: skip
 from playwright.sync_api import Page
 
 from project import ROOT
-from vaelib import explore, losses, weights
+from vaelib import explore, explorer_assets, weights
 from vaelib.latent import decode_images
 
-from .conftest import PAGES, Visit, listen, serving
+from .conftest import PAGES, serving
 
 pytestmark = pytest.mark.book
 
-AE, VAE = "ae-mnist-2d", "vae-mnist-2d"
-START = (0.5, -1.0)
 EXPLORER = "chapters/explorer.html"
-# Page and PyTorch round the same sigmoid to 256 levels; where it lies between two levels, the
-# order of a sum decides. Float16 weights cost nothing here: both read the same ones.
-LEVELS = 1
+MAPS = ".vaelib-map"
+ABOVE = "# Far above\n\n" + "A line of text.\n\n" * 60
 
 
 @pytest.fixture(scope="session")
@@ -40,29 +60,15 @@ def small_book(tmp_path_factory) -> Path:
     source = tmp_path_factory.mktemp("small")
     notebook = nbformat.v4.new_notebook()
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    notebook.cells = [
-        nbformat.v4.new_markdown_cell("# Far above\n\n" + "A line of text.\n\n" * 60),
-        nbformat.v4.new_code_cell(
-            f"from vaelib import explore\n\nexplore.latent_explorer({AE!r}, {VAE!r}, z={START!r})"
-        ),
-    ]
     (source / "chapters").mkdir()
-    nbformat.write(notebook, source / "chapters" / "explorer.ipynb")
-    others = {
-        "reparameterise": "reparameterisation_explorer(digit=4)",
-        "draw": "draw_a_digit()",
-        "replay": "training_replay()",
-        "betas": "beta_explorer(beta=0.5)",
-        "kl": "kl_playground()",
-    }
-    for name, call in others.items():
+    for name, case in EXPLORERS.items():
         notebook.cells = [
-            nbformat.v4.new_markdown_cell(f"# {name}"),
-            nbformat.v4.new_code_cell(f"from vaelib import explore\n\nexplore.{call}"),
+            nbformat.v4.new_markdown_cell(ABOVE if name == "explorer" else f"# {name}"),
+            nbformat.v4.new_code_cell(f"from vaelib import explore\n\nexplore.{case.call}"),
         ]
         nbformat.write(notebook, source / "chapters" / f"{name}.ipynb")
     (source / "intro.md").write_text("# Text alone\n\nNothing moves here.\n")
-    chapters = [{"file": f"chapters/{name}"} for name in ("explorer", *others)]
+    chapters = [{"file": f"chapters/{name}"} for name in EXPLORERS]
     contents = {"format": "jb-book", "root": "intro", "chapters": chapters}
     (source / "_toc.yml").write_text(yaml.safe_dump(contents))
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())
@@ -83,18 +89,6 @@ def small_book(tmp_path_factory) -> Path:
 def small_address(small_book) -> str:
     with serving(small_book) as where:
         yield where
-
-
-@contextmanager
-def opened(browser, url: str, **options):
-    """A page and the record of what it does; errors and requests are judged by the test."""
-    visit = Visit()
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    page = context.new_page()
-    listen(page, visit, re.match(r"https?://[^/]+|file://", url)[0])
-    page.goto(url)
-    yield page, visit
-    context.close()
 
 
 def awake(page: Page) -> Page:
@@ -130,37 +124,15 @@ def explorer_anywhere(request, browser, small_book, small_address):
         yield page
 
 
-def settle(page: Page) -> None:
-    """Two frames: one in which the change is painted, one after it; first, what is loading."""
-    page.wait_for_function("!document.querySelector('.vaelib-explorer [aria-busy=true]')")
-    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
-
-
-def point(page: Page) -> tuple[float, float]:
-    """Where the sliders say that the point is."""
-    texts = page.locator(".vaelib-explorer .widget-readout").all_text_contents()
-    return tuple(float(text.replace("−", "-")) for text in texts)
-
-
-def painted(page: Page) -> torch.Tensor:
-    """The decoded pictures as the screen has them: ink in levels, (panes, 784)."""
-    return 255 - torch.tensor(
-        page.evaluate("""() => [...document.querySelectorAll(".vaelib-picture")].map((canvas) => {
-          const { data } = canvas.getContext("2d").getImageData(0, 0, 28, 28);
-          return Array.from({ length: 784 }, (_, i) => data[4 * i]);
-        })""")
-    )
-
-
-def decoded(z: tuple[float, float]) -> torch.Tensor:
-    """The same pictures by PyTorch."""
-    models = [weights.load(name) for name in (AE, VAE)]
-    return torch.cat([decode_images(m, torch.tensor([z])).flatten(1) for m in models]) * 255
-
-
-def assert_pictures_are_pytorchs(page: Page) -> None:
-    difference = (painted(page) - decoded(point(page))).abs().max().item()
-    assert difference <= LEVELS, f"{difference:.2f} levels of 255 at {point(page)}"
+@pytest.mark.parametrize("place", ["http", "file"])
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_slider_moves_the_pictures_by_keyboard_and_by_mouse(
+    browser, small_book, small_address, name, place
+):
+    path = f"chapters/{name}.html"
+    url = small_address + path if place == "http" else (small_book / path).as_uri()
+    with explorer_at(browser, url) as page:
+        assert_every_slider_moves_the_pictures(page, page, name)
 
 
 def test_pictures_equal_pytorchs(explorer_anywhere):
@@ -188,23 +160,6 @@ def test_a_slider_moves_by_keyboard(explorer_anywhere, slider):
         handle.press(key)
         settle(page)
         assert_pictures_are_pytorchs(page)
-
-
-@pytest.mark.parametrize("slider", [0, 1])
-def test_a_slider_moves_by_mouse(explorer, slider):
-    handle = explorer.locator(".noUi-handle").nth(slider)
-    before, picture = point(explorer), painted(explorer)
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    explorer.mouse.move(x, y)
-    explorer.mouse.down()
-    explorer.mouse.move(x - 25, y, steps=5)
-    explorer.mouse.up()
-    settle(explorer)
-    assert point(explorer)[slider] < before[slider]
-    assert point(explorer)[1 - slider] == before[1 - slider]
-    assert (painted(explorer) != picture).any(1).all()
-    assert_pictures_are_pytorchs(explorer)
 
 
 @pytest.mark.parametrize("pane", [0, 1])
@@ -250,15 +205,12 @@ def test_a_map_moves_by_keyboard(explorer):
     assert_pictures_are_pytorchs(explorer)
 
 
-MAPS = """() => [...document.querySelectorAll(".vaelib-map")].map((canvas) => canvas.toDataURL())"""
-
-
 def test_the_map_is_shown_through_the_normal_cdf_and_back(explorer):
-    raw, z = explorer.evaluate(MAPS), point(explorer)
+    raw, z = drawings(explorer, MAPS), point(explorer)
     choice = explorer.get_by_label("Through the normal CDF")
     choice.check()
     settle(explorer)
-    uniform = explorer.evaluate(MAPS)
+    uniform = drawings(explorer, MAPS)
     assert all(a != b for a, b in zip(raw, uniform, strict=True))
     assert point(explorer) == z, "another view of the same point"
     canvas = explorer.locator(".vaelib-map").nth(1)
@@ -279,7 +231,7 @@ def test_the_maps_and_sliders_take_the_priors_scale_and_go_back(explorer):
     handle = explorer.locator(".noUi-handle").first
     reach = ("aria-valuemin", "aria-valuemax")
     wide = [float(handle.get_attribute(end)) for end in reach]
-    raw = explorer.evaluate(MAPS)
+    raw = drawings(explorer, MAPS)
     handle.focus()
     handle.press("End")
     settle(explorer)
@@ -289,7 +241,7 @@ def test_the_maps_and_sliders_take_the_priors_scale_and_go_back(explorer):
     settle(explorer)
     assert [float(handle.get_attribute(end)) for end in reach] == [-4, 4]
     assert point(explorer) == (4, START[1]), "a point beyond the new reach comes to its end"
-    assert all(a != b for a, b in zip(raw, explorer.evaluate(MAPS), strict=True))
+    assert all(a != b for a, b in zip(raw, drawings(explorer, MAPS), strict=True))
     assert_pictures_are_pytorchs(explorer)
     handle.focus()
     handle.press("Home")
@@ -394,7 +346,7 @@ def test_the_book_carries_the_weights_that_its_explorers_ask_for_and_no_others(s
     there = {path.name for path in (small_book / "_static/weights").glob("*.safetensors")}
     parts = ("codes", "decoder", "encoder")
     wanted = {f"{name}.{part}.safetensors" for name in (AE, VAE) for part in parts}
-    wanted |= {f"{name}.{part}.safetensors" for name in explore.BETAS for part in parts[1:]}
+    wanted |= {f"{name}.{part}.safetensors" for name in explorer_assets.BETAS for part in parts[1:]}
     assert there == wanted
 
 
@@ -413,22 +365,12 @@ def reparameterisation(browser, small_address):
         yield page
 
 
-def expected_sample(digit: int, epsilon: tuple[float, float]) -> torch.Tensor:
-    """The decoded z of a test image, by PyTorch, in levels."""
-    row, codes = explore.load_digits()[1][digit], explore.load_codes(VAE)
-    z = codes["mu"][row].float() + codes["sigma"][row].float() * torch.tensor(epsilon)
-    return decode_images(weights.load(VAE), z[None]).flatten() * 255
-
-
 def test_the_decoded_sample_is_pytorchs_for_every_epsilon_and_image(reparameterisation):
     page = reparameterisation
 
     def check(digit: int) -> None:
         settle(page)
-        difference = painted(page)[2] - expected_sample(digit, point(page))
-        assert difference.abs().max() <= LEVELS
-        original = explore.load_digits()[0][digit].flatten() * 255
-        assert (painted(page)[0] - original).abs().max() <= LEVELS
+        assert_shows_the_sample(page, digit)
 
     check(4)
     for slider in (0, 1):
@@ -479,8 +421,7 @@ def test_a_drawn_digit_is_encoded_in_the_page_as_pytorch_encodes_it(browser, sma
             got, reconstruction = painted(page)
             # The canvas has rounded the pixels that the encoder was given; hence the tolerance.
             mu, log_var = model.encode(got.reshape(1, 1, 28, 28) / 255)
-            says = page.locator(".vaelib-sum").inner_text().replace("−", "-")
-            numbers = [float(number) for number in re.findall(r"-?\d+\.\d\d", says)]
+            numbers = [float(number) for number in re.findall(r"-?\d+\.\d\d", says(page))]
             expected = torch.cat([mu, (log_var / 2).exp()], 1)[0]
             assert torch.tensor(numbers) == pytest.approx(expected, abs=0.03)
             decoded = decode_images(model, mu).flatten() * 255
@@ -488,7 +429,7 @@ def test_a_drawn_digit_is_encoded_in_the_page_as_pytorch_encodes_it(browser, sma
             return got
 
         chosen = check()
-        assert (chosen - explore.load_digits()[0][2].flatten() * 255).abs().max() <= LEVELS
+        assert (chosen - digit_in_levels(2)).abs().max() <= LEVELS
         box = page.locator(".vaelib-pad").bounding_box()
         page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.2 * box["height"])
         page.mouse.down()
@@ -510,26 +451,20 @@ def test_a_drawn_digit_is_encoded_in_the_page_as_pytorch_encodes_it(browser, sma
 
 
 def test_the_replay_shows_each_recorded_step(browser, small_address):
-    recorded = explore.load_replay()
     with explorer_at(browser, small_address + "chapters/replay.html") as page:
 
         def check(frame: int) -> None:
             settle(page)
-            shown = painted(page).reshape(2, 2, 5, 28, 28)  # pane, originals and made, image
-            for pane, kind in enumerate(("ae", "vae")):
-                assert (shown[pane, 0] == recorded["originals"]).all()
-                assert (shown[pane, 1] == recorded[f"{kind}.pictures"][frame]).all()
-            says = page.locator(".vaelib-sum").inner_text()
-            assert f"After {int(recorded['steps'][frame]):,} steps" in says
-            assert f"VAE {recorded['vae.loss'][frame]:.1f}." in says
+            assert point(page) == (frame,)
+            assert_shows_the_recorded_step(page)
 
         check(0)
-        handle, maps = page.locator(".noUi-handle"), page.evaluate(MAPS)
+        handle, maps = page.locator(".noUi-handle"), drawings(page, MAPS)
         handle.focus()
         for key, frame in (("ArrowRight", 1), ("End", 23), ("ArrowLeft", 22), ("Home", 0)):
             handle.press(key)
             check(frame)
-        assert page.evaluate(MAPS) == maps
+        assert drawings(page, MAPS) == maps
         handle.press("End")
         handle.press("ArrowLeft")
         page.get_by_role("button", name="Play").click()
@@ -548,14 +483,8 @@ def test_the_kl_playground_shows_the_librarys_divergence_wherever_it_is_moved(
 
             def check() -> list[str]:
                 settle(page)
-                says = page.locator(".vaelib-sum").inner_text().replace("−", "-")
-                got = [float(number) for number in re.findall(r"= (-?\d+\.\d{3})\b", says)]
-                mu, log_var = torch.tensor(point(page)).reshape(2, 1, 1).requires_grad_()
-                nats = losses.kl_divergence(mu, log_var)
-                slopes = torch.autograd.grad(nats.sum(), (mu, log_var))
-                wanted = [nats, (log_var / 2).exp(), *slopes]
-                assert got == pytest.approx([number.item() for number in wanted], abs=6e-4)
-                return page.evaluate(MAPS)
+                assert_says_the_librarys_kl(page)
+                return drawings(page, MAPS)
 
             assert point(page) == (1, -1)
             handles, plane = page.locator(".noUi-handle"), page.locator(".vaelib-map").nth(1)
@@ -590,25 +519,19 @@ def test_the_kl_playground_fits_a_phone(browser, small_address, dark):
 # --- a slider over beta ---------------------------------------------------------------------------
 
 
-def samples_of(name: str) -> torch.Tensor:
-    """The ten samples as PyTorch decodes them, in levels."""
-    return decode_images(weights.load(name), explore.load_betas()["z"]).flatten(1) * 255
-
-
 def test_each_beta_shows_its_own_models_samples_bars_and_codes(browser, small_address):
-    recorded, names = explore.load_betas(), list(explore.BETAS)
+    recorded, names = explorer_assets.load_betas(), list(explorer_assets.BETAS)
     with explorer_at(browser, small_address + "chapters/betas.html") as page:
         asked, maps = [], set()
         page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
 
         def check(k: int) -> None:
             settle(page)
-            assert (painted(page) - samples_of(names[k])).abs().max() <= LEVELS
-            beta, rate = explore.BETAS[names[k]], recorded["rate"][k]
+            assert_shows_the_model_of_its_beta(page)
+            beta, rate = explorer_assets.BETAS[names[k]], recorded["rate"][k]
             active = int(recorded["active"][k].sum())
-            says = page.locator(".vaelib-sum").inner_text()
-            assert says.startswith(f"β = {beta:g}: rate {rate:.1f} nats")
-            assert f"{active} of 16 latents" in says
+            assert says(page).startswith(f"β = {beta:g}: rate {rate:.1f} nats")
+            assert f"{active} of 16 latents" in says(page)
             bars = page.locator(".vaelib-bars i")
             assert bars.count() == 16
             assert page.locator(".vaelib-bars .vaelib-dark").count() == 16 - active
@@ -618,7 +541,7 @@ def test_each_beta_shows_its_own_models_samples_bars_and_codes(browser, small_ad
             label = page.locator(".vaelib-bars").get_attribute("aria-label")
             assert label.startswith(f"KL of each latent at β = {beta:g}")
             assert handle.get_attribute("aria-valuetext") == f"{beta:g}"
-            maps.update(page.evaluate(MAPS))
+            maps.update(drawings(page, MAPS))
 
         handle = page.locator(".noUi-handle")
         assert handle.get_attribute("aria-label") == "β"
@@ -678,9 +601,6 @@ def test_a_decoder_that_does_not_come_leaves_the_last_pictures_and_a_sentence(
 # --- the real book --------------------------------------------------------------------------------
 
 
-PICTURES = MAPS.replace(".vaelib-map", ".vaelib-picture, .vaelib-plot")
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_every_slider_of_the_book_moves_its_pictures(browser, book, address, name):
     if "widget-view+json" not in (book / f"{name}.html").read_text():
@@ -694,14 +614,14 @@ def test_every_slider_of_the_book_moves_its_pictures(browser, book, address, nam
             settle(page)
             handles = view.locator(".noUi-handle")
             for i in range(handles.count()):
-                before = page.evaluate(PICTURES)
+                before = drawings(page)
                 handles.nth(i).focus()
                 # A single step may be small beside the whole plane; one of the ends is far. The
                 # replay's slider begins at its first end.
                 now, least = map(handles.nth(i).get_attribute, ("aria-valuenow", "aria-valuemin"))
                 handles.nth(i).press("End" if now == least else "Home")
                 settle(page)
-                moved = page.evaluate(PICTURES) != before
+                moved = drawings(page) != before
                 assert moved, handles.nth(i).get_attribute("aria-label")
         assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
 
