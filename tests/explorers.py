@@ -1,0 +1,204 @@
+"""The explorers as a browser shows them, wherever it does: how a cell makes each of them, what
+moves it, and what PyTorch says that it shows.
+
+`where` is a page with one explorer, or the part of a page that holds it.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from playwright.sync_api import Locator, Page
+
+from vaelib import explorer_assets, losses, weights
+from vaelib.latent import decode_images
+
+AE, VAE = "ae-mnist-2d", "vae-mnist-2d"
+START = (0.5, -1.0)
+DIGIT = 4
+# Page and PyTorch round the same sigmoid to 256 levels; where it lies between two levels, the
+# order of a sum decides. Float16 weights cost nothing here: both read the same ones.
+LEVELS = 1
+PICTURES = ".vaelib-picture, .vaelib-plot"
+HANDLES = ".noUi-handle, .ui-slider-handle"  # of ipywidgets 8, and of 7
+
+
+# --- what is seen ---------------------------------------------------------------------------------
+
+
+def settle(page: Page) -> None:
+    """Two frames: one in which the change is painted, one after it; first, what is loading."""
+    page.wait_for_function("!document.querySelector('.vaelib-explorer [aria-busy=true]')")
+    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+
+def point(where: Page | Locator) -> tuple[float, ...]:
+    """Where the sliders say that they are."""
+    texts = where.locator(".widget-readout").all_text_contents()
+    return tuple(float(text.replace("−", "-")) for text in texts)
+
+
+def painted(where: Page | Locator) -> torch.Tensor:
+    """The digits as the screen has them: ink in levels, (pictures, 784)."""
+    return 255 - torch.tensor(
+        where.locator(".vaelib-picture").evaluate_all("""(all) => all.map((canvas) => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, 28, 28);
+          return Array.from({ length: 784 }, (_, i) => data[4 * i]);
+        })""")
+    )
+
+
+def drawings(where: Page | Locator, kind: str = PICTURES) -> list[str]:
+    """What is on the canvases, to compare with a later look."""
+    return where.locator(kind).evaluate_all("(all) => all.map((canvas) => canvas.toDataURL())")
+
+
+def says(where: Page | Locator) -> str:
+    """The explorer's line of numbers."""
+    return where.locator(".vaelib-sum").text_content().replace("−", "-")
+
+
+# --- what moves it --------------------------------------------------------------------------------
+
+
+def far_from_its_end(handle: Locator) -> int:
+    """+1 where a slider has more room to the right, else -1."""
+    return handle.evaluate("""(handle) => {
+      const middle = (e) => { const b = e.getBoundingClientRect(); return b.left + b.width / 2; };
+      const slider = handle.closest(".noUi-target, .ui-slider");
+      return middle(handle) < middle(slider) ? 1 : -1;
+    }""")
+
+
+def press_arrow(page: Page, handle: Locator) -> None:
+    handle.focus()
+    handle.press("ArrowRight" if far_from_its_end(handle) > 0 else "ArrowLeft")
+
+
+def drag(page: Page, handle: Locator) -> None:
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40 * far_from_its_end(handle), y, steps=5)
+    page.mouse.up()
+
+
+def assert_every_slider_moves_the_pictures(page: Page, where: Page | Locator, name: str) -> None:
+    """By keyboard and by mouse; each slider moves alone; all is PyTorch's before and after."""
+    sliders, shows = EXPLORERS[name].sliders, EXPLORERS[name].assert_shows
+    shows(where)
+    handles = where.locator(HANDLES)
+    labels = [handle.get_attribute("aria-label") for handle in handles.all()]
+    assert labels == sliders
+    for i, label in enumerate(labels):
+        for move in (press_arrow, drag):
+            before, seen = point(where), drawings(where)
+            move(page, handles.nth(i))
+            settle(page)
+            moved = [k for k, (a, b) in enumerate(zip(before, point(where), strict=True)) if a != b]
+            assert moved == [i], f"{move.__name__} on {label}: sliders {moved} moved"
+            assert drawings(where) != seen, f"{move.__name__} on {label} changes no picture"
+            shows(where)
+
+
+# --- what it should show --------------------------------------------------------------------------
+
+
+@cache
+def model(name: str) -> torch.nn.Module:
+    return weights.load(name)
+
+
+def decoded(z: tuple[float, float]) -> torch.Tensor:
+    """The latent explorer's pictures by PyTorch, in levels."""
+    return torch.cat(
+        [decode_images(model(name), torch.tensor([z])).flatten(1) * 255 for name in (AE, VAE)]
+    )
+
+
+def expected_sample(digit: int, epsilon: tuple[float, float]) -> torch.Tensor:
+    """The decoded z of a test image, by PyTorch, in levels."""
+    row, codes = explorer_assets.load_digits()[1][digit], explorer_assets.load_codes(VAE)
+    z = codes["mu"][row].float() + codes["sigma"][row].float() * torch.tensor(epsilon)
+    return decode_images(model(VAE), z[None]).flatten() * 255
+
+
+def samples_of(name: str) -> torch.Tensor:
+    """The beta explorer's ten samples as PyTorch decodes them, in levels."""
+    return decode_images(model(name), explorer_assets.load_betas()["z"]).flatten(1) * 255
+
+
+def digit_in_levels(digit: int) -> torch.Tensor:
+    return explorer_assets.load_digits()[0][digit].flatten() * 255
+
+
+def assert_pictures_are_pytorchs(where: Page | Locator) -> None:
+    difference = (painted(where) - decoded(point(where))).abs().max().item()
+    assert difference <= LEVELS, f"{difference:.2f} levels of 255 at {point(where)}"
+
+
+def assert_shows_the_sample(where: Page | Locator, digit: int = DIGIT) -> None:
+    shown = painted(where)
+    assert (shown[2] - expected_sample(digit, point(where))).abs().max() <= LEVELS
+    assert (shown[0] - digit_in_levels(digit)).abs().max() <= LEVELS
+
+
+def assert_shows_the_chosen_digit(where: Page | Locator, digit: int = 2) -> None:
+    original = digit_in_levels(digit)
+    with torch.no_grad():
+        mu, _ = model(VAE).encode(original.reshape(1, 1, 28, 28) / 255)
+    expected = decode_images(model(VAE), mu).flatten() * 255
+    assert (painted(where) - torch.stack([original, expected])).abs().max() <= LEVELS
+
+
+def assert_shows_the_recorded_step(where: Page | Locator) -> None:
+    recorded, frame = explorer_assets.load_replay(), int(point(where)[0])
+    shown = painted(where).reshape(2, 2, 5, 28, 28)  # pane, originals and made, image
+    for pane, kind in enumerate(("ae", "vae")):
+        assert (shown[pane, 0] == recorded["originals"]).all()
+        assert (shown[pane, 1] == recorded[f"{kind}.pictures"][frame]).all()
+    assert f"After {int(recorded['steps'][frame]):,} steps" in says(where)
+    assert f"VAE {recorded['vae.loss'][frame]:.1f}." in says(where)
+
+
+def assert_shows_the_model_of_its_beta(where: Page | Locator) -> None:
+    (beta,) = point(where)
+    name = {value: name for name, value in explorer_assets.BETAS.items()}[beta]
+    assert (painted(where) - samples_of(name)).abs().max() <= LEVELS
+    assert says(where).startswith(f"β = {beta:g}: rate ")
+
+
+def assert_says_the_librarys_kl(where: Page | Locator) -> None:
+    got = [float(number) for number in re.findall(r"= (-?\d+\.\d{3})\b", says(where))]
+    mu, log_var = torch.tensor(point(where)).reshape(2, 1, 1).requires_grad_()
+    nats = losses.kl_divergence(mu, log_var)
+    slopes = torch.autograd.grad(nats.sum(), (mu, log_var))
+    wanted = torch.stack([nats.sum(), (log_var / 2).exp().sum(), *(s.sum() for s in slopes)])
+    assert (torch.tensor(got) - wanted).abs().max() <= 6e-4, (got, wanted)
+
+
+class Case(NamedTuple):
+    """An explorer: the call that makes it, its sliders' names, and a check of all it shows."""
+
+    call: str
+    sliders: list[str]
+    assert_shows: Callable[[Page | Locator], None]
+
+
+# An explorer that is added here is tested in the book, served and from disk, and in notebooks.
+EXPLORERS = {
+    "explorer": Case(
+        f"latent_explorer({AE!r}, {VAE!r}, z={START!r})", ["z₁", "z₂"], assert_pictures_are_pytorchs
+    ),
+    "reparameterise": Case(
+        f"reparameterisation_explorer(digit={DIGIT})", ["ε₁", "ε₂"], assert_shows_the_sample
+    ),
+    "draw": Case("draw_a_digit()", [], assert_shows_the_chosen_digit),
+    "replay": Case("training_replay()", ["frame"], assert_shows_the_recorded_step),
+    "betas": Case("beta_explorer(beta=0.5)", ["β"], assert_shows_the_model_of_its_beta),
+    "kl": Case("kl_playground()", ["μ", "log σ²"], assert_says_the_librarys_kl),
+}
