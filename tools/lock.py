@@ -1,4 +1,5 @@
-"""Write requirements.lock anew: the newest versions that pyproject.toml allows, in a fresh venv.
+"""Write requirements.lock anew: the newest versions that pyproject.toml allows, in a fresh venv; and
+tools/lab.txt, the notebook servers of the tests, in another.
 
 `torch` stays where it is unless its line is changed by hand: only some of its versions come without
 CUDA everywhere, and the next one may cost every reader five gigabytes.
@@ -13,22 +14,33 @@ from pathlib import Path
 from project import ROOT
 
 LOCK = ROOT / "requirements.lock"
+LAB = ROOT / "tools" / "lab.txt"
+SERVERS = ["jupyterlab>=4,<5", "notebook>=7,<8", "nbclassic"]
+NOT_PINNED = re.compile(r"^(vaelib|pip|wheel|nvidia-.*|cuda-.*|triton)\b")
 
 
-def main() -> None:
-    head = [line for line in LOCK.read_text().splitlines() if line.startswith("#")]
-    kept = re.findall(r"^(?:torch|torchvision)==.*$", LOCK.read_text(), re.MULTILINE)
+def frozen(*wanted: str) -> list[str]:
+    """What a fresh environment with `wanted` holds, a line for each package."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = [str(Path(folder, "bin", "python")), "-m", "pip"]
-        subprocess.run([*pip, "install", *kept, f"{ROOT}[faces,book]"], check=True)
-        frozen = subprocess.run(
-            [*pip, "freeze", "--all"], check=True, capture_output=True, text=True
-        )
-    ours = re.compile(r"^(vaelib|pip|wheel|nvidia-.*|cuda-.*|triton)\b")
-    lines = [re.sub(r"\+.*", "", line) for line in frozen.stdout.splitlines()]
-    lines = sorted((line for line in lines if not ours.match(line)), key=str.lower)
-    LOCK.write_text("\n".join([*head, *lines]) + "\n")
+        subprocess.run([*pip, "install", *wanted], check=True)
+        freeze = [*pip, "freeze", "--all"]
+        run = subprocess.run(freeze, check=True, capture_output=True, text=True)
+    lines = [re.sub(r"\+.*", "", line) for line in run.stdout.splitlines()]
+    return sorted((line for line in lines if not NOT_PINNED.match(line)), key=str.lower)
+
+
+def rewrite(path: Path, lines: list[str]) -> None:
+    """Put other lines below the comment that a file begins with."""
+    head = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    path.write_text("\n".join([*head, *lines]) + "\n")
+
+
+def main() -> None:
+    kept = re.findall(r"^(?:torch|torchvision)==.*$", LOCK.read_text(), re.MULTILINE)
+    rewrite(LOCK, frozen(*kept, f"{ROOT}[faces,book]"))
+    rewrite(LAB, frozen(*SERVERS))
 
 
 if __name__ == "__main__":

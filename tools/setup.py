@@ -1,6 +1,6 @@
 """Set up what `make` needs, from nothing, and skip what is already done.
 
-    python tools/setup.py environment assets data browser colab
+    python tools/setup.py environment assets axe data browser colab lab
 
 Each step leaves a stamp that names what it was made from, and is done again when that changes.
 What a step prints goes to .cache/setup/STEP.log and is shown only when the step fails. Standard
@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv" / "bin" / "python"
 COLAB = ROOT / ".venv-colab"
+LAB = ROOT / ".venv-lab"
 CACHE = ROOT / ".cache" / "setup"
 COLAB_PYTHON = (3, 12)  # what Google Colab runs
 COLAB_GIB = (
@@ -125,6 +126,18 @@ def assets() -> None:
     )
 
 
+def axe() -> None:
+    """What checks the built pages for accessibility; no page carries it."""
+    script, fetch = ROOT / "tools" / "fetch_axe.py", ROOT / "book_ext" / "fetch_assets.py"
+    step(
+        "axe",
+        "fetching what checks the pages' accessibility",
+        fingerprint(script, fetch),
+        ROOT / ".cache" / "axe",
+        lambda log: run(log, PYTHON, script),
+    )
+
+
 def data() -> None:
     """MNIST in the data cache."""
     where = os.environ.get("VAELIB_DATA", "")
@@ -223,7 +236,19 @@ def colab() -> None:
     step("colab", what, fingerprint(requirements), COLAB / "bin" / "python", do)
 
 
-STEPS = {f.__name__: f for f in (environment, assets, data, browser, colab)}
+def lab() -> None:
+    """.venv-lab: notebook servers for the tests, in small; their kernels run in the others."""
+    requirements = ROOT / "tools" / "lab.txt"
+
+    def do(log):
+        run(log, sys.executable, "-m", "venv", "--clear", LAB)
+        run(log, LAB / "bin" / "python", "-m", "pip", "install", "-r", requirements)
+
+    what = "installing JupyterLab and Notebook, for the explorers' test"
+    step("lab", what, fingerprint(requirements), LAB / "bin" / "python", do)
+
+
+STEPS = {f.__name__: f for f in (environment, assets, axe, data, browser, colab, lab)}
 
 
 def main() -> None:
