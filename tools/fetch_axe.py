@@ -8,7 +8,7 @@ import sys
 from project import ROOT
 
 sys.path.append(str(ROOT / "book_ext"))
-from fetch_assets import Package, fetch  # noqa: E402
+from fetch_assets import Package, fetch
 
 AXE = ROOT / ".cache" / "axe"
 PACKAGE = Package(

@@ -1,5 +1,5 @@
-"""Write requirements.lock anew: the newest versions that pyproject.toml allows, in a fresh venv; and
-tools/lab.txt, the notebook servers of the tests, in another.
+"""Write anew requirements.lock, the newest versions that pyproject.toml allows, and tools/lab.txt,
+the notebook servers of the tests; each from a fresh venv.
 
 `torch` stays where it is unless its line is changed by hand: only some of its versions come without
 CUDA everywhere, and the next one may cost every reader five gigabytes.
