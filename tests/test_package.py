@@ -92,7 +92,8 @@ def test_every_public_thing_has_a_docstring():
 
 
 LAYERS = (
-    ("data", "avatars"),
+    ("data",),
+    ("avatars",),
     ("models", "losses"),
     ("training", "weights"),
     ("latent",),

@@ -34,9 +34,12 @@ _HOME = {
     "History": "training",
     "fit": "training",
     "evaluate": "training",
+    "gaussian_loss": "training",
     "Codes": "latent",
+    "add_feature": "latent",
     "decode_images": "latent",
     "encode_images": "latent",
+    "feature_vector": "latent",
     "interpolate": "latent",
     "manifold": "latent",
     "probability_integral_transform": "latent",
@@ -44,7 +47,7 @@ _HOME = {
     "load": "weights",
 }
 _MODULES = (
-    "data", "models", "losses", "training", "latent", "metrics", "plots", "weights",
+    "data", "avatars", "models", "losses", "training", "latent", "metrics", "plots", "weights",
     "explorer_assets", "stills", "explore", "exercises",
 )  # fmt: skip
 

@@ -128,3 +128,71 @@ def interpolate(start: Tensor, end: Tensor, steps: int, spherical: bool = False)
         (1 - t) * a + t * b,  # one direction, or opposite ones: no single arc
     )
     return direction * (lengths[0] + t * (lengths[1] - lengths[0]))
+
+
+def feature_vector(mu: Tensor, has: Tensor, balance: Tensor | None = None) -> Tensor:
+    """The mean code with an attribute minus the mean code without it: (N, K), (N,) -> (K,).
+
+    Adding it once moves a code by the whole gap between the two class means (chapter 6). Give it
+    means ``mu``, not samples, and the training images. balance: other attributes (N, B) whose
+    influence is taken out: the difference is then formed among faces that agree on all of those,
+    and averaged over the kinds of such faces, each weighted by the smaller of its two sides. A
+    correlation between the attribute and those others no longer counts.
+
+    Raises ValueError if nobody has the attribute or everybody has it; with ``balance``, if no kind
+    of face has both sides.
+    """
+    has = has.bool()
+    if mu.shape[:1] != has.shape:
+        raise ValueError(f"{len(mu)} codes need as many answers, got {tuple(has.shape)}")
+    if has.all() or not has.any():
+        who = "everybody" if has.all() else "nobody"
+        raise ValueError(
+            f"{who} among these {len(has)} has the attribute: a difference needs both sides. Take "
+            "more images, or another attribute."
+        )
+    if balance is None:
+        return mu[has].mean(0) - mu[~has].mean(0)
+    _, kind = balance.bool().unique(dim=0, return_inverse=True)
+    gaps, weights = [], []
+    for k in range(int(kind.max()) + 1):
+        with_it, without = mu[(kind == k) & has], mu[(kind == k) & ~has]
+        if weight := min(len(with_it), len(without)):
+            gaps.append(with_it.mean(0) - without.mean(0))
+            weights.append(weight)
+    if not gaps:
+        raise ValueError(
+            "no two faces that agree on the other attributes differ in this one: balance fewer of "
+            f"them (got {balance.shape[1]}), or take more images than {len(has)}"
+        )
+    weights = torch.tensor(weights, dtype=mu.dtype)
+    return (weights[:, None] * torch.stack(gaps)).sum(0) / weights.sum()
+
+
+def probe_direction(mu: Tensor, has: Tensor) -> Tensor:
+    """The direction (K,) in which a linear probe tells the two sides of an attribute apart.
+
+    A logistic regression of ``has`` (N,) on ``mu`` (N, K). Its normal says how to *tell*, not how
+    to *make* (chapter 6). Its length is set so that adding it once crosses the gap between the
+    class means along it, as :func:`feature_vector` does.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    gap = feature_vector(mu, has)
+    scale = mu.std(0).clamp_min(1e-6)
+    probe = LogisticRegression(max_iter=1000).fit((mu / scale).numpy(), has.bool().numpy())
+    normal = torch.from_numpy(probe.coef_[0]).float() / scale
+    return normal * (gap @ normal) / (normal @ normal)
+
+
+def add_feature(z: Tensor, vector: Tensor, alpha: float | Tensor) -> Tensor:
+    """z + alpha * feature_vector: codes (N, K), a vector (K,) and a number, or one for each (N,).
+
+    Raises ValueError for an alpha that is not finite: its picture would be noise or NaN.
+    """
+    alpha = torch.as_tensor(alpha, dtype=z.dtype)
+    if not alpha.isfinite().all():
+        raise ValueError(f"alpha is a finite number, -2 to 2 in chapter 6; got {alpha.tolist()}")
+    if z.shape[-1:] != vector.shape:
+        raise ValueError(f"codes (N, K) need a vector (K,): got {z.shape} and {vector.shape}")
+    return z + alpha[..., None] * vector

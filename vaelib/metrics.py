@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vaelib.data import Images
+from vaelib.data import Faces, Images
 from vaelib.latent import Codes, decode_images, encode_images, interpolate, sample_prior
 from vaelib.training import evaluate
 
@@ -31,6 +31,29 @@ def accuracy(judge: nn.Module, images: Images) -> float:
         .mean()
         .item()
     )
+
+
+@torch.no_grad()
+def attribute_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
+    """Probability (N, A) of each attribute, judged from pictures (N, C, H, W) in [0, 1]."""
+    return torch.cat([judge(part).sigmoid() for part in pictures.split(500)])
+
+
+def attribute_accuracy(judge: nn.Module, faces: Faces) -> Tensor:
+    """Share of ``faces`` on which the judge is right, for each attribute (A,)."""
+    says = attribute_probabilities(judge, faces.float()) > 0.5
+    return (says == faces.labels).double().mean(0)
+
+
+def clarity(judge: nn.Module, pictures: Tensor) -> Tensor:
+    """How sure the judge is of the attribute that it is least sure of, from .5 to 1: (N,).
+
+    A face with glasses that are half there, or a mouth that is none, is unclear in one attribute
+    and so as a whole. What real faces reach is the measure of it, as for digits
+    (:func:`recognition_threshold`).
+    """
+    says = attribute_probabilities(judge, pictures)
+    return torch.maximum(says, 1 - says).amin(1)
 
 
 def recognition_threshold(judge: nn.Module, images: Images, keep: float = 0.95) -> float:

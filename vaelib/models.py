@@ -233,20 +233,24 @@ class Architecture:
 
 
 class Judge(nn.Module):
-    """A small convolutional classifier of digits, trained apart from every autoencoder.
+    """A small convolutional classifier, trained apart from every autoencoder.
 
-    x (N, 1, 28, 28), pixels in [0, 1] -> class log-odds (N, 10). Chapter 2's scoreboard asks it
-    whether a decoded picture is recognisably a digit; see :mod:`vaelib.metrics`.
+    x (N, C, H, W), pixels in [0, 1] -> log-odds (N, outputs): of ten digits that exclude each
+    other by default, or of attributes that do not. Chapters 2 and 6 ask it what a decoded picture
+    shows; see :mod:`vaelib.metrics`.
     """
 
-    def __init__(self):
+    def __init__(
+        self, image_shape: tuple[int, int, int] = (1, 28, 28),
+        channels: tuple[int, ...] = (32, 64), outputs: int = 10,
+    ):  # fmt: skip
         super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(1, 32, 4, stride=2, padding=1), nn.ReLU(),
-            nn.Conv2d(32, 64, 4, stride=2, padding=1), nn.ReLU(),
-            nn.Flatten(), nn.Linear(64 * 7 * 7, 64), nn.ReLU(),
-        )  # fmt: skip
-        self.classify = nn.Linear(64, 10)
+        layers = []
+        for before, after in zip((image_shape[0], *channels), channels):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
+        start = prod((channels[-1], *_start(image_shape, len(channels))))
+        self.features = nn.Sequential(*layers, nn.Flatten(), nn.Linear(start, 64), nn.ReLU())
+        self.classify = nn.Linear(64, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classify(self.features(x))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vaelib.data import Images
-from vaelib.losses import LossTerms, negative_elbo
+from vaelib.losses import LossTerms, gaussian_nll, negative_elbo
 from vaelib.models import Output
 
 Loss = Callable[[Output, Tensor, float], LossTerms]
@@ -92,6 +92,23 @@ class History:
 def elbo_loss(output: Output, x: Tensor, beta: float) -> LossTerms:
     """The default loss: Bernoulli reconstruction + beta * KL, (N,) each, in nats."""
     return negative_elbo(output.logits, x, output.mu, output.log_var, beta)
+
+
+def gaussian_loss(sigma: float) -> Loss:
+    """A loss like :func:`elbo_loss` for a Gaussian decoder of standard deviation ``sigma``.
+
+    Its mean is the sigmoid of the logits. Up to a constant it weights the mean of squares over D
+    pixels by ``r_loss_factor = D / (2 sigma^2)``: a smaller sigma asks for closer pictures and
+    lets the KL grow. Derived in chapter 4.
+    """
+
+    def reconstruction(logits: Tensor, x: Tensor) -> Tensor:
+        return gaussian_nll(logits.sigmoid(), x, sigma)
+
+    def loss(output: Output, x: Tensor, beta: float) -> LossTerms:
+        return negative_elbo(output.logits, x, output.mu, output.log_var, beta, reconstruction)
+
+    return loss
 
 
 def fit(

@@ -47,7 +47,10 @@ def load(name: str) -> nn.Module:
     details = _recipe_in(files[0][0], paths[0])
     try:
         pair = len(paths) == 2
-        model = Architecture(**details["architecture"]).build() if pair else Judge()
+        if pair:
+            model = Architecture(**details["architecture"]).build()
+        else:
+            model = Judge(**details.get("network", {}))
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(_damaged(paths[0], f"its recipe builds no model ({error})")) from error
     parts = {"encoder": model.encoder, "decoder": model.decoder} if pair else {"model": model}
