@@ -261,7 +261,8 @@ def _write(path: Path, pixels: np.ndarray) -> None:
 
 
 def _read(path: Path) -> np.ndarray:
-    with np.load(path) as content:
+    # Opened here: np.load does not close a file that it cannot read.
+    with path.open("rb") as file, np.load(file) as content:
         return content["pixels"]
 
 

@@ -1,0 +1,277 @@
+"""Faces drawn with known attributes: the same again, one attribute at a time, nothing half-made."""
+
+import builtins
+import itertools
+import multiprocessing
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from vaelib import avatars
+from vaelib.avatars import NAMES, counterfactual, faces, traits
+from vaelib.data import DataError
+
+SHAPE = (3, 64, 64)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A cache of the tests' own, with one small block."""
+    folder = tmp_path_factory.mktemp("avatars")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(avatars, "BLOCK", 100)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def some(root):
+    return faces(100, root=root, progress=False)
+
+
+def test_faces_have_named_attributes_and_a_white_ground(some):
+    assert some.pixels.shape == (100, *SHAPE)
+    assert some.names == NAMES
+    assert some.labels.shape == (100, len(NAMES))
+    assert (some.pixels[:, :, 0, 0] == 255).all(), "the corner is white"
+    assert some.pixels.flatten(1).float().std(1).min() > 20, "and the face is not"
+
+
+def test_a_face_depends_on_seed_and_index_alone(some, root):
+    again = [avatars.draw(avatars.options(*traits(0, i))) for i in (0, 7, 99)]
+    assert np.array_equal(np.stack(again), some.pixels[[0, 7, 99]].numpy())
+    tail = faces(30, start=60, root=root, progress=False)
+    assert torch.equal(tail.pixels, some.pixels[60:90])
+    assert torch.equal(tail.labels, some.labels[60:90])
+
+
+def test_pictures_are_what_they_were(some):
+    """A release of DiceBear or resvg that draws differently shows up here."""
+    means = torch.nn.functional.avg_pool2d(some.pixels[:3].float(), 32)  # (3, 3, 2, 2)
+    # An edge may be smoothed a little differently elsewhere; a part that is moved weighs more.
+    assert (means.flatten() - torch.tensor(MEANS)).abs().max() < 0.5
+
+
+MEANS = [
+    235.6,
+    235.4,
+    228.2,
+    228.3,
+    214.8,
+    214.4,
+    197.2,
+    197.2,
+    201.1,
+    200.6,
+    175.7,
+    175.7,
+    221.5,
+    222.7,
+    251.3,
+    251.4,
+    212.1,
+    213.1,
+    234.9,
+    235.0,
+    204.2,
+    204.8,
+    217.2,
+    217.2,
+    188.5,
+    178.7,
+    220.7,
+    220.5,
+    173.8,
+    163.9,
+    194.9,
+    194.7,
+    165.9,
+    156.2,
+    177.2,
+    177.0,
+]
+
+
+def test_attributes_are_tossed_independently_and_as_often_as_said():
+    has = torch.tensor([traits(0, i)[0] for i in range(20_000)]).double()
+    for share, (name, expected) in zip(has.mean(0).tolist(), avatars.ATTRIBUTES.items()):
+        assert share == pytest.approx(expected, abs=0.015), name  # over four standard errors
+    for a, b in itertools.combinations(range(len(NAMES)), 2):
+        assert abs(torch.corrcoef(has[:, [a, b]].T)[0, 1]) < 0.03, (NAMES[a], NAMES[b])
+
+
+def test_no_skin_tone_is_rarer_or_wears_other_hair():
+    rows = [avatars.options(*traits(0, i)) for i in range(20_000)]
+    tones = [row["skinColor"] for row in rows]
+    hair = avatars.DECIDED["Blond_Hair"]["hairColor"]
+    for tone in avatars.LOOKS["skinColor"]:
+        mine = [row for row in rows if row["skinColor"] == tone]
+        assert len(mine) / len(tones) == pytest.approx(0.2, abs=0.012)
+        blond = sum(row["hairColor"] in hair[1] for row in mine) / len(mine)
+        assert blond == pytest.approx(avatars.ATTRIBUTES["Blond_Hair"], abs=0.035)
+
+
+@pytest.mark.parametrize("attribute", NAMES)
+def test_a_counterfactual_differs_in_its_attribute_alone(some, attribute):
+    flipped = counterfactual(range(12), attribute)
+    changed = flipped.labels != some.labels[:12]
+    assert changed.sum(1).tolist() == [1] * 12
+    assert changed[:, NAMES.index(attribute)].all()
+    for i in range(12):
+        before, tosses = traits(0, i)
+        after = flipped.labels[i].tolist()
+        old, new = avatars.options(before, tosses), avatars.options(after, tosses)
+        different = {key for key in old if old[key] != new[key]}
+        allowed = set(avatars.DECIDED[attribute])
+        if attribute == "Blond_Hair":
+            allowed.add("facialHairColor")  # a beard has the hair's colour
+        assert different <= allowed
+        assert different
+
+
+def test_a_counterfactual_flipped_back_is_the_face_itself(some):
+    for k, name in enumerate(NAMES):
+        has, tosses = traits(0, 5)
+        has[k] = not has[k]
+        has[k] = not has[k]
+        assert np.array_equal(avatars.draw(avatars.options(has, tosses)), some.pixels[5].numpy())
+        assert not torch.equal(counterfactual(5, name).pixels[0], some.pixels[5])
+
+
+def test_every_attribute_can_be_seen_on_every_face(some):
+    """A hat over short hair must not hide what colour the hair has."""
+    for name in NAMES:
+        flipped = counterfactual(range(100), name).pixels.int()
+        moved = (flipped - some.pixels.int()).abs().amax(1) > 24  # (N, H, W): pixels that changed
+        assert moved.flatten(1).sum(1).min() >= 8, name
+
+
+def test_a_planted_correlation_has_the_strength_that_was_asked_for():
+    follower, leader = NAMES.index("Eyeglasses"), NAMES.index("Beard")
+    plant = ("Eyeglasses", "Beard", 0.9)
+    has = torch.tensor([traits(3, i, plant)[0] for i in range(20_000)])
+    with_it, without = has[has[:, leader], follower], has[~has[:, leader], follower]
+    # follower = leader in a share s, else tossed: the two shares differ by s.
+    assert with_it.double().mean() - without.double().mean() == pytest.approx(0.9, abs=0.01)
+    plain = torch.tensor([traits(3, i)[0] for i in range(20_000)])
+    others = [k for k in range(len(NAMES)) if k != follower]
+    assert torch.equal(plain[:, others], has[:, others]), "nothing else changes"
+
+
+def test_a_counterfactual_of_a_planted_face_is_of_that_face(root):
+    plant = ("Eyeglasses", "Beard", 1.0)
+    planted = faces(20, seed=3, plant=plant, root=root, progress=False)
+    assert torch.equal(planted.has("Eyeglasses"), planted.has("Beard"))
+    flipped = counterfactual(range(20), "Smiling", seed=3, plant=plant)
+    assert ((flipped.labels != planted.labels).sum(1) == 1).all()
+
+
+def test_the_cache_is_compact_and_its_key_is_the_recipe(some, root, monkeypatch):
+    (block,) = root.glob("avatars/*-0/*.npz")
+    assert block.stat().st_size < 100 * 2500
+    before = avatars.recipe()
+    monkeypatch.setattr(avatars, "HAT_PLACE", "translate(8 0)")
+    assert avatars.recipe() != before
+
+
+def test_what_is_in_the_cache_is_not_drawn_again(some, root, monkeypatch):
+    monkeypatch.setattr(avatars, "draw", lambda _: pytest.fail("drawn again"))
+    monkeypatch.setattr(avatars, "_painters", lambda: pytest.fail("asked for the painters"))
+    assert torch.equal(faces(40, root=root).pixels, some.pixels[:40])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-500]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"not a zip"),
+        lambda path: flip_a_byte(path),
+    ],
+    ids=["cut off", "empty", "no archive", "a wrong byte"],
+)
+def test_a_damaged_block_is_drawn_again(some, root, damage):
+    (block,) = root.glob("avatars/*-0/*.npz")
+    damage(block)
+    assert torch.equal(faces(100, root=root, progress=False).pixels, some.pixels)
+    assert list(block.parent.glob("*.tmp")) == []
+
+
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_two_runs_at_once_leave_whole_files(tmp_path, some, monkeypatch):
+    results, errors = [], []
+
+    def run():
+        try:
+            results.append(faces(100, root=tmp_path, progress=False).pixels)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # joblib runs one by one outside the main thread
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+    assert all(torch.equal(pixels, some.pixels) for pixels in results)
+    assert [path.suffix for path in tmp_path.glob("avatars/*/*")] == [".npz"]
+
+
+def test_an_unknown_attribute_names_the_known_and_the_nearest():
+    with pytest.raises(ValueError, match=r"'Smile'\. Did you mean 'Smiling'\? There are: Smiling,"):
+        counterfactual(0, "Smile")
+    with pytest.raises(ValueError, match="'Glasses'.*Eyeglasses"):
+        faces(1, plant=("Glasses", "Beard", 0.5))
+
+
+@pytest.mark.parametrize("n", [0, -3])
+def test_a_number_of_faces_below_one_is_refused(n):
+    with pytest.raises(ValueError, match=f"got n={n}"):
+        faces(n)
+
+
+def test_a_face_before_the_first_is_refused():
+    with pytest.raises(IndexError, match="numbered from 0, got -1"):
+        counterfactual(-1, "Beard")
+    with pytest.raises(ValueError, match="start=-2"):
+        faces(3, start=-2)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_a_strength_that_is_no_share_is_refused(strength):
+    with pytest.raises(ValueError, match="strength is a share from 0 to 1"):
+        traits(0, 0, ("Eyeglasses", "Beard", strength))
+
+
+@pytest.mark.parametrize("missing", ["dicebear", "dicebear_styles", "resvg_py"])
+def test_without_a_painter_the_error_says_what_to_install(tmp_path, monkeypatch, missing):
+    real = builtins.__import__
+
+    def absent(name, *args, **kwargs):
+        if name.split(".")[0] == missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(DataError, match=rf"{missing} is not installed: run .*vaelib\[faces\]"):
+        faces(1, root=tmp_path)
+    with pytest.raises(DataError, match=rf"{missing} is not installed"):
+        counterfactual(0, "Beard")
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(DataError, match="could not be written to .*set VAELIB_DATA"):
+        faces(1, root=blocked, progress=False)
