@@ -21,6 +21,13 @@ OWN = Path(__file__).parent / "static"
 PACKAGE = ROOT / "vaelib"
 WIDGET_STATE = r'application/vnd.jupyter.widget-state\+json">(.*?)</script>'
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+# What the theme's parts write that a screen reader, or who steers by voice, stumbles over: a name
+# that is not what is written on the thing. Without these attributes the name is the writing.
+REPAIRS = {
+    r'(<summary) aria-label="Toggle hidden content"': r"\1",
+    r'(<button class="btn search-button-field [^>]*?) aria-label="Search"': r"\1",
+    r'(<i class="theme-switch [^>]*?) title="[^"]*"': r"\1",
+}
 STILL_SENTENCE = (
     "A still picture: the explorer takes its place once this page's scripts have loaded."
 )
@@ -54,6 +61,18 @@ def drop_thebe(app: Sphinx, pagename, templatename, context, doctree) -> None:
 
     for kind in ("script_files", "css_files"):
         context[kind][:] = [file for file in context.get(kind, []) if not is_thebe(file)]
+
+
+def repair_pages(app: Sphinx, exception: Exception | None) -> None:
+    """Apply REPAIRS to the written pages: the theme's parts come together only there."""
+    if exception or app.builder.format != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        text = repaired = path.read_text(encoding="utf-8")
+        for wrong, right in REPAIRS.items():
+            repaired = re.sub(wrong, right, repaired)
+        if repaired != text:
+            path.write_text(repaired, encoding="utf-8")
 
 
 def copy_package_files(app: Sphinx, exception: Exception | None) -> None:
@@ -107,5 +126,6 @@ def setup(app: Sphinx) -> dict:
     app.add_post_transform(StillBesideExplorer)
     app.connect("config-inited", add_static_paths)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("build-finished", repair_pages)
     app.connect("build-finished", copy_package_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

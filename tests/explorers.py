@@ -22,6 +22,7 @@ DIGIT = 4
 # order of a sum decides. Float16 weights cost nothing here: both read the same ones.
 LEVELS = 1
 PICTURES = ".vaelib-picture, .vaelib-plot"
+VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]'
 HANDLES = ".noUi-handle, .ui-slider-handle"  # of ipywidgets 8, and of 7
 
 
@@ -32,6 +33,16 @@ def settle(page: Page) -> None:
     """Two frames: one in which the change is painted, one after it; first, what is loading."""
     page.wait_for_function("!document.querySelector('.vaelib-explorer [aria-busy=true]')")
     page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+
+def awake(page: Page) -> list[Locator]:
+    """Bring each explorer of a page of the book into view until it shows something."""
+    views = page.locator(f".cell_output:has({VIEW})").all()
+    for view in views:
+        view.scroll_into_view_if_needed()
+        view.locator(PICTURES).first.wait_for()
+        settle(page)
+    return views
 
 
 def point(where: Page | Locator) -> tuple[float, ...]:

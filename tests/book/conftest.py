@@ -7,13 +7,15 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from functools import cache
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
 from browsing import Visit, listen, new_context
-from playwright.sync_api import Browser
+from explorers import awake
+from playwright.sync_api import Browser, Page
 
 from project import ROOT
 from serve import Quiet
@@ -154,6 +156,26 @@ FACTS = """() => {
 }"""
 
 
+@cache
+def axe() -> str:
+    path = ROOT / ".cache" / "axe" / "axe.min.js"
+    if not path.is_file():
+        pytest.fail(f"{path} is missing; `make test` and `make test-book` fetch it.")
+    return path.read_text(encoding="utf-8")
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds on a page that keeps somebody out, a line for each thing."""
+    page.evaluate(axe())
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [
+        f"{rule['impact']} {rule['id']}: {node['target'][-1]} {node['html'][:120]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
 def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Visit:
     """Open a page, let it finish, and note what it did."""
     visit = Visit()
@@ -164,5 +186,8 @@ def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Vi
     page.goto(url, wait_until="networkidle")
     page.evaluate(READY)
     visit.facts = page.evaluate(FACTS)
+    if not (dark and width < 1280):  # colours depend on one, what scrolls on the other
+        awake(page)
+        visit.facts["barriers"] = barriers(page)
     context.close()
     return visit

@@ -29,6 +29,7 @@ from explorers import (
     assert_shows_the_model_of_its_beta,
     assert_shows_the_recorded_step,
     assert_shows_the_sample,
+    awake,
     decoded,
     digit_in_levels,
     drawings,
@@ -45,7 +46,7 @@ from project import ROOT
 from vaelib import explore, explorer_assets, weights
 from vaelib.latent import decode_images
 
-from .conftest import PAGES, serving
+from .conftest import PAGES, barriers, serving
 
 pytestmark = pytest.mark.book
 
@@ -91,20 +92,12 @@ def small_address(small_book) -> str:
         yield where
 
 
-def awake(page: Page) -> Page:
-    """Bring the explorer into view and wait for its first pictures."""
-    page.wait_for_selector(".cell_output .jupyter-widgets", state="attached")
-    page.locator(".cell_output").scroll_into_view_if_needed()
-    page.wait_for_selector(".vaelib-picture, .vaelib-plot")
-    settle(page)
-    return page
-
-
 @contextmanager
 def explorer_at(browser, url: str):
     """The explorer, awake; no test may leave a trace of an error."""
     with opened(browser, url) as (page, visit):
-        yield awake(page)
+        assert len(awake(page)) == 1
+        yield page
         assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
 
 
@@ -318,6 +311,16 @@ def test_the_explorer_fits_a_phone(browser, small_address, dark):
         settle(page)
         assert point(page) != START
         assert_pictures_are_pytorchs(page)
+
+
+@pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 390)], ids=["wide", "phone"])
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_axe_finds_nothing_serious_in_an_explorer(browser, small_address, name, dark, width):
+    options = {"color_scheme": "dark" if dark else "light"}
+    options["viewport"] = {"width": width, "height": 900}
+    with opened(browser, f"{small_address}chapters/{name}.html", **options) as (page, _):
+        awake(page)
+        assert barriers(page) == []
 
 
 def test_weights_are_fetched_only_when_the_explorer_comes_into_view(browser, small_address):
@@ -606,12 +609,7 @@ def test_every_slider_of_the_book_moves_its_pictures(browser, book, address, nam
     if "widget-view+json" not in (book / f"{name}.html").read_text():
         return
     with opened(browser, f"{address}{name}.html") as (page, visit):
-        page.wait_for_selector(".cell_output .jupyter-widgets", state="attached")
-        views = page.locator(".cell_output:has(.jupyter-widgets)")
-        for view in [views.nth(i) for i in range(views.count())]:
-            view.scroll_into_view_if_needed()
-            view.locator(".vaelib-picture, .vaelib-plot").first.wait_for()
-            settle(page)
+        for view in awake(page):
             handles = view.locator(".noUi-handle")
             for i in range(handles.count()):
                 before = drawings(page)

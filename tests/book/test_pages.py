@@ -49,6 +49,13 @@ def test_text_stands_out_from_its_ground(visit, page, dark):
     assert visit(page, dark, 1280).facts["faint"] == []
 
 
+@EVERY_PAGE
+@pytest.mark.parametrize(("dark", "width"), WAYS[:3], ids=["light", "dark", "light-390"])
+def test_axe_finds_nothing_serious_on_a_page(visit, page, dark, width):
+    """With every explorer of the page awake."""
+    assert visit(page, dark, width).facts["barriers"] == []
+
+
 @EVERY_CHAPTER
 def test_everything_on_the_page_is_rendered(visit, page):
     facts = visit(page).facts
