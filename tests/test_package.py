@@ -95,7 +95,7 @@ LAYERS = (
     ("data",),
     ("avatars",),
     ("models", "losses"),
-    ("training", "weights"),
+    ("training", "judges", "weights"),
     ("latent",),
     ("metrics", "explorer_assets"),
     ("plots",),

@@ -15,12 +15,10 @@ import time
 from dataclasses import asdict
 
 import torch
-from torch.nn import functional as F
-from tqdm import tqdm
 
-from vaelib import avatars, data, metrics, weights
+from vaelib import avatars, data, judges, metrics, weights
 from vaelib.latent import decode_images, encode_images
-from vaelib.models import Architecture, Judge, seeded
+from vaelib.models import Architecture
 from vaelib.training import Config, evaluate, fit, gaussian_loss
 
 # The network of chapters 1 and 2: every step of the experiment shares its widths.
@@ -74,12 +72,11 @@ TRAINING_FACES, HELD_OUT_FACES = 20_000, 2_000  # the first so many of seed 0, a
 TRADE = {"0p4": 0.4, "0p2": 0.2, "0p1": 0.1, "0p05": 0.05}
 BRIEF = Config(epochs=10, batch_size=128, lr=2e-3, warmup_epochs=1)
 FACES = {f"avatars-sigma-{name}": (BRIEF, sigma, 10_000) for name, sigma in TRADE.items()}
-FACES["vae-avatars"] = (Config(epochs=32, batch_size=128, lr=2e-3, warmup_epochs=2), 0.1, 20_000)
+FACES["vae-avatars"] = (Config(epochs=24, batch_size=128, lr=2e-3, warmup_epochs=2), 0.1, 20_000)
 FACE_JUDGE = {
     "epochs": 8, "batch_size": 128, "lr": 2e-3, "seed": 0,
     "spoiled": 0.3, "blur": 1.0, "shift": 0,
 }  # fmt: skip
-FACE_NETWORK = {"image_shape": (3, 64, 64), "channels": (32, 64, 96), "outputs": 7}
 
 
 def targets() -> dict[str, dict]:
@@ -98,7 +95,7 @@ def targets() -> dict[str, dict]:
         **source,
         "faces": TRAINING_FACES,
         "judge": FACE_JUDGE,
-        "network": FACE_NETWORK,
+        "network": judges.network(avatars.NAMES),
     }
     for name, (config, sigma, count) in FACES.items():
         recipes[name] = {
@@ -153,98 +150,15 @@ def held_out_faces() -> data.Faces:
 
 
 def train_digit_judge():
-    """A classifier that names blurred digits and is unsure of what is not a digit.
-
-    A share of each batch is spoiled, and labelled "every digit alike": double exposures of two
-    different digits, and the top half of one digit on the bottom half of another (outlier
-    exposure, Hendrycks et al. 2019). A plainly trained network would be confident about those.
-    """
     mnist = data.mnist()
-
-    def batch(x, labels, count, generator):
-        target = F.one_hot(labels, 10).float()
-        bad, is_bad = spoil(x, labels, count, generator)
-        target[:count][is_bad] = 0.1
-        return torch.cat([bad, x[count:]]), target
-
-    judge = train_judge({}, mnist.train, JUDGE, batch, F.cross_entropy)
+    judge = weights.half(judges.fit_digit_judge(mnist.train, **JUDGE))
     return judge, {"accuracy": metrics.accuracy(judge, mnist.test)}
 
 
 def train_face_judge():
-    """A classifier that names each attribute, and is unsure of a half-transparent one.
-
-    A share of each batch is mixed with other faces, and so are the labels (mixup, Zhang et al.
-    2018): glasses that are half there shall get one half.
-    """
-
-    def batch(x, labels, count, generator):
-        target = labels.float()
-        other = torch.randint(len(x), (count,), generator=generator)
-        t = torch.rand(count, 1, generator=generator)
-        target[:count] = t * target[:count] + (1 - t) * target[other]
-        t = t[..., None, None]
-        mixed = t * x[:count] + (1 - t) * x[other]
-        return 1 - torch.cat([mixed, x[count:]]), target  # black around them, where shapes end
-
-    def loss(logits, target):
-        return F.binary_cross_entropy_with_logits(logits, target)
-
-    train = avatars.faces(TRAINING_FACES)
-    judge = train_judge(FACE_NETWORK, train, FACE_JUDGE, batch, loss, negative=True)
+    judge = weights.half(judges.fit_attribute_judge(avatars.faces(TRAINING_FACES), **FACE_JUDGE))
     right = metrics.attribute_accuracy(judge, held_out_faces())
     return judge, {"accuracy": dict(zip(avatars.NAMES, right.tolist()))}
-
-
-def train_judge(network, train, c, batch, loss, negative=False):
-    """Train on softened pictures, for a decoder's are softer than real ones.
-
-    Each batch is blurred by a Gaussian of random width and shifted by up to ``c["shift"]`` pixels.
-    batch(x, labels, count, generator) spoils ``count`` of its images; if it gives the negatives of
-    pictures, ``negative``, they are turned back after the blur.
-    """
-    with seeded(c["seed"]):
-        judge = Judge(**network)
-    generator = torch.Generator().manual_seed(c["seed"])
-    optimiser = torch.optim.Adam(judge.parameters(), lr=c["lr"])
-    steps = c["epochs"] * -(-len(train) // c["batch_size"])
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, c["lr"], total_steps=steps)
-    with tqdm(total=steps, unit="step", leave=False) as bar:
-        for _ in range(c["epochs"]):
-            for x, labels in train.batches(c["batch_size"], generator):
-                x, target = batch(x, labels, int(c["spoiled"] * len(x)), generator)
-                x = soften(x, c["blur"], c["shift"], generator)
-                error = loss(judge(1 - x if negative else x), target)
-                optimiser.zero_grad()
-                error.backward()
-                optimiser.step()
-                schedule.step()
-                bar.update()
-    return weights.half(judge.eval())
-
-
-def spoil(x, labels, count, generator):
-    """The first ``count`` images mixed with others, and which of them are no longer digits."""
-    other = torch.randint(len(x), (count,), generator=generator)
-    mine, theirs = x[:count], x[other]
-    t = 0.3 + 0.4 * torch.rand(count, 1, 1, 1, generator=generator)
-    halves = torch.cat([mine[:, :, :14], theirs[:, :, 14:]], dim=2)
-    blend = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
-    mixed = torch.where(blend, t * mine + (1 - t) * theirs, halves)
-    return mixed, labels[:count] != labels[other]
-
-
-def soften(x, widest, furthest, generator):
-    """Blur a batch by a Gaussian of random width (pixels), and shift it by whole pixels."""
-    width = widest * torch.rand(1, generator=generator).clamp_min(0.01)
-    kernel = torch.exp(-(torch.arange(-3.0, 4) ** 2) / (2 * width**2))
-    kernel = kernel / kernel.sum()
-    channels = x.shape[1]
-    for shape, padding in (((1, 1, 7, 1), (3, 0)), ((1, 1, 1, 7), (0, 3))):
-        kernels = kernel.view(shape).repeat(channels, 1, 1, 1)
-        x = F.conv2d(x, kernels, padding=padding, groups=channels)
-    shift = torch.randint(-furthest, furthest + 1, (2,), generator=generator)
-    return torch.roll(x, shift.tolist(), dims=(2, 3))
 
 
 JUDGES = {"judge-mnist": train_digit_judge, "judge-avatars": train_face_judge}

@@ -47,8 +47,8 @@ _HOME = {
     "load": "weights",
 }
 _MODULES = (
-    "data", "avatars", "models", "losses", "training", "latent", "metrics", "plots", "weights",
-    "explorer_assets", "stills", "explore", "exercises",
+    "data", "avatars", "models", "losses", "training", "judges", "latent", "metrics", "plots",
+    "weights", "explorer_assets", "stills", "explore", "exercises",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME, *_MODULES]
