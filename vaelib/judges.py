@@ -51,8 +51,9 @@ def fit_attribute_judge(
 ) -> Judge:  # fmt: skip
     """A judge that names each attribute, and is unsure of one that is half there.
 
-    Each batch is blurred by a Gaussian of up to ``blur`` pixels and shifted by up to ``shift``; faces
-    are cropped to a fixed place and need none. A share ``spoiled`` of it is mixed with other faces, and so are its labels (mixup, Zhang et al. 2018): glasses that one can look
+    Each batch is blurred by a Gaussian of up to ``blur`` pixels and shifted by up to ``shift``
+    (faces are cropped to a fixed place and need none). A share ``spoiled`` of it is mixed with
+    other faces, and so are its labels (mixup, Zhang et al. 2018): glasses that one can look
     through shall get one half.
     """
 
