@@ -9,6 +9,15 @@ SLOW = ("notebooks", "book", "live")
 CHAPTER_LINES = pytest.StashKey[list[str]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--front-end",
+        action="append",
+        choices=["lab", "notebook7", "classic"],
+        help="where tests/live opens the explorers; may be given several times; else JupyterLab",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CHAPTER_LINES] = []
 
