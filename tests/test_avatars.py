@@ -2,7 +2,6 @@
 
 import builtins
 import itertools
-import multiprocessing
 import threading
 import warnings
 
@@ -231,7 +230,7 @@ def test_two_runs_at_once_leave_whole_files(tmp_path, some, monkeypatch):
 def test_an_unknown_attribute_names_the_known_and_the_nearest():
     with pytest.raises(ValueError, match=r"'Smile'\. Did you mean 'Smiling'\? There are: Smiling,"):
         counterfactual(0, "Smile")
-    with pytest.raises(ValueError, match="'Glasses'.*Eyeglasses"):
+    with pytest.raises(ValueError, match=r"'Glasses'.*Eyeglasses"):
         faces(1, plant=("Glasses", "Beard", 0.5))
 
 
@@ -273,5 +272,5 @@ def test_without_a_painter_the_error_says_what_to_install(tmp_path, monkeypatch,
 def test_a_folder_that_cannot_be_written_says_so(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    with pytest.raises(DataError, match="could not be written to .*set VAELIB_DATA"):
+    with pytest.raises(DataError, match=r"could not be written to .*set VAELIB_DATA"):
         faces(1, root=blocked, progress=False)

@@ -45,9 +45,23 @@ RIGHT = {
     "kl_divergence": kl_divergence_sum,
     "kl_between": kl_between,
     "slerp": slerp,
+    "feature_vector": lambda mu, has: mu[has == 1].mean(0) - mu[has == 0].mean(0),
 }
 # Checker -> wrong answers, each with a part of the sentence that it must be told.
 WRONG = {
+    "feature_vector": [
+        (lambda mu, has: mu[~has].mean(0) - mu[has].mean(0), "points the other way"),
+        (lambda mu, has: F.normalize(mu[has].mean(0) - mu[~has].mean(0), dim=0), "length is 1"),
+        (lambda mu, has: mu[has].mean(0), "Where does one start from"),
+        (lambda mu, has: mu[has].mean(0) - mu.mean(0), "the mean of everybody"),
+        (lambda mu, has: mu[has].sum(0) - mu[~has].sum(0), "subtracted sums"),
+        (lambda mu, has: mu[has].mean(1), "Over which axis"),
+        (lambda mu, has: mu[has].mean() - mu[~has].mean(), "one number in all"),
+        (
+            lambda mu, has: (mu * has[:, None]).mean(0) - (mu * ~has[:, None]).mean(0),
+            "zeros count in a mean",
+        ),
+    ],
     "laplace_nll": [
         (lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) / b, "constant is missing"),
         (lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) / b + (2 * b).log(), "there once"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from support import TINY, TINY_AE, bars, generator
 
+from vaelib import latent
 from vaelib.latent import (
     box_grid,
     decode_images,
@@ -240,3 +241,101 @@ def test_a_path_has_at_least_two_steps(steps):
 def test_a_spherical_path_from_or_to_zero_is_refused_and_not_nan(ends):
     with pytest.raises(ValueError, match="use a linear path"):
         interpolate(*torch.tensor(ends), 5, spherical=True)
+
+
+# --- feature vectors ------------------------------------------------------------------------------
+
+
+def coded_faces(n=4000, follows=0.0, seed=0):
+    """Codes (n, 6) that are sums of what two attributes add, and noise; bool (n, 2)."""
+    random = generator(seed)
+    leader = torch.rand(n, generator=random) < 0.4
+    follower = torch.rand(n, generator=random) < 0.3
+    copied = torch.rand(n, generator=random) < follows
+    follower = torch.where(copied, leader, follower)
+    noise = 0.1 * torch.randn(n, 6, generator=random)
+    mu = leader[:, None] * LEADER + follower[:, None] * FOLLOWER + noise
+    return mu, torch.stack([leader, follower], dim=1)
+
+
+LEADER = torch.tensor([2.0, 0.0, 0.0, 1.0, 0.0, 0.0])
+FOLLOWER = torch.tensor([0.0, 0.0, 3.0, 0.0, 0.0, -1.0])
+
+
+def test_a_feature_vector_leads_from_one_class_mean_to_the_other():
+    mu, has = coded_faces(follows=0.5)
+    vector = latent.feature_vector(mu, has[:, 0])
+    without, with_it = mu[~has[:, 0]], mu[has[:, 0]]
+    moved = latent.add_feature(without, vector, 1.0)
+    torch.testing.assert_close(moved.mean(0), with_it.mean(0))
+
+
+@given(follows=st.floats(0, 0.95), seed=st.integers(0, 5))
+def test_a_correlation_enters_the_raw_vector_and_leaves_the_balanced_one(follows, seed):
+    mu, has = coded_faces(follows=follows, seed=seed)
+    share = has[has[:, 0], 1].float().mean() - has[~has[:, 0], 1].float().mean()
+    raw = latent.feature_vector(mu, has[:, 0])
+    balanced = latent.feature_vector(mu, has[:, 0], has[:, 1:])
+    # Derived in chapter 6: the raw vector holds the other one's, as often as they come together.
+    assert (raw - (LEADER + share * FOLLOWER)).abs().max() < 0.05
+    assert (balanced - LEADER).abs().max() < 0.1
+
+
+def test_balancing_what_is_balanced_already_changes_nothing():
+    mu, has = coded_faces()
+    twice = torch.cat([mu, mu + FOLLOWER])  # each face once with, once without the other attribute
+    other = torch.cat([torch.zeros(len(mu)), torch.ones(len(mu))])[:, None]
+    mine = has[:, 0].repeat(2)
+    torch.testing.assert_close(
+        latent.feature_vector(twice, mine, other), latent.feature_vector(twice, mine),
+        rtol=1e-4, atol=1e-5,
+    )  # fmt: skip
+
+
+def test_a_probe_tells_by_what_is_clear_and_not_by_what_is_large():
+    random = generator()
+    has = torch.rand(4000, generator=random) < 0.5
+    noise = torch.randn(4000, 2, generator=random) * torch.tensor([0.1, 3.0])
+    mu = has[:, None] * torch.tensor([1.0, 2.0]) + noise  # the second gap is larger, and hidden
+    probe, vector = latent.probe_direction(mu, has), latent.feature_vector(mu, has)
+    assert vector[1] > vector[0]
+    assert probe[0] > 20 * probe[1].abs()
+    # Added once, it crosses the gap between the means along itself.
+    assert probe @ vector == pytest.approx((probe @ probe).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("value", "who"), [(True, "everybody"), (False, "nobody")])
+def test_an_attribute_without_two_sides_has_no_vector(value, who):
+    mu, has = torch.randn(5, 3), torch.full((5,), value)
+    for make in (latent.feature_vector, latent.probe_direction):
+        with pytest.raises(ValueError, match=f"{who} among these 5 has the attribute.*both sides"):
+            make(mu, has)
+
+
+def test_balancing_with_nobody_to_compare_says_so():
+    mu, has = torch.randn(4, 3), torch.tensor([True, True, False, False])
+    with pytest.raises(ValueError, match=r"no two faces that agree .*balance fewer .*got 1"):
+        latent.feature_vector(mu, has, has[:, None])
+
+
+def test_codes_need_one_answer_each():
+    with pytest.raises(ValueError, match=r"5 codes need as many answers, got \(4,\)"):
+        latent.feature_vector(torch.randn(5, 3), torch.ones(4))
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), torch.tensor([1.0, float("nan")])])
+def test_an_alpha_that_is_not_finite_is_refused(alpha):
+    with pytest.raises(ValueError, match="alpha is a finite number"):
+        latent.add_feature(torch.zeros(2, 3), torch.ones(3), alpha)
+
+
+def test_a_vector_of_another_space_is_refused():
+    with pytest.raises(ValueError, match=r"need a vector \(K,\)"):
+        latent.add_feature(torch.zeros(2, 3), torch.ones(4), 1.0)
+
+
+def test_each_code_may_have_its_alpha():
+    z, vector = torch.zeros(3, 2), torch.tensor([1.0, -2.0])
+    moved = latent.add_feature(z, vector, torch.tensor([0.0, 1.0, -2.0]))
+    assert moved.tolist() == [[0, 0], [1, -2], [-2, 4]]
+    assert torch.equal(latent.add_feature(z, vector, 1), z + vector)

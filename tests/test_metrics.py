@@ -421,3 +421,42 @@ def test_the_scoreboard_repeats_the_figures_of_the_recipe(judge, threshold, mnis
     score = metrics.scoreboard(model, judge, *mnist, samples=100, threshold=threshold)
     assert score.reconstruction == pytest.approx(figures["reconstruction"], rel=1e-4)
     assert score.kl == pytest.approx(figures["kl"], rel=1e-4)
+
+
+# --- attributes -----------------------------------------------------------------------------------
+
+
+class Painted(nn.Module):
+    """A judge of two attributes that reads their log-odds off the first two pixels."""
+
+    def forward(self, x):
+        return (x[:, 0, 0, :2] - 0.5) * 20
+
+
+def painted(rows):
+    pictures = torch.full((len(rows), 3, 4, 4), 0.5)
+    pictures[:, 0, 0, :2] = torch.tensor(rows)
+    return pictures
+
+
+def test_attribute_accuracy_is_the_share_that_is_right_column_by_column():
+    faces = data.Faces(
+        (painted([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]) * 255).to(torch.uint8),
+        torch.tensor([[1, 0], [1, 0], [1, 0], [0, 0]], dtype=torch.bool),
+        ("first", "second"),
+    )
+    assert metrics.attribute_accuracy(Painted(), faces).tolist() == [0.75, 0.5]
+
+
+def test_clarity_is_that_of_the_least_clear_attribute():
+    clarity = metrics.clarity(Painted(), painted([[1.0, 0.0], [1.0, 0.5], [0.5, 0.0], [0.0, 0.0]]))
+    assert clarity.tolist() == pytest.approx([1, 0.5, 0.5, 1], abs=1e-4)
+
+
+def test_attribute_probabilities_do_not_depend_on_the_batch():
+    pictures = torch.rand(1100, 3, 4, 4, generator=generator())
+    whole = metrics.attribute_probabilities(Painted(), pictures)
+    assert whole.shape == (1100, 2)
+    torch.testing.assert_close(
+        whole[600:], metrics.attribute_probabilities(Painted(), pictures[600:])
+    )

@@ -66,6 +66,12 @@ def posteriors(n=50):
     return Codes(mu, 2 * points(n, seed=1), mu, labels(n))
 
 
+def effects():
+    """Alphas (5,), an attribute's probability over 9 faces that rises, what another one does."""
+    target = torch.linspace(0, 1, 5)[:, None] * torch.linspace(0.8, 1, 9)
+    return torch.linspace(-2, 2, 5), target, {"another": torch.full((5,), 0.1)}
+
+
 HELPERS = {
     "pictures": lambda ax: plots.pictures(images(), ax=ax),
     "manifold": lambda ax: plots.manifold(images(6).unflatten(0, (2, 3)), ax=ax),
@@ -73,6 +79,8 @@ HELPERS = {
     "codes": lambda ax: plots.codes(points(), labels(), ax=ax),
     "history": lambda ax: plots.history(history(), ax=ax),
     "histogram": lambda ax: plots.histogram_against_normal(points()[:, 0], ax=ax),
+    "feature_effects": lambda ax: plots.feature_effects(*effects(), ax=ax),
+    "matrix": lambda ax: plots.matrix(torch.eye(3), list("abc"), ax=ax),
     "kl_integrand": lambda ax: plots.kl_integrand(1.0, -1.0, ax=ax),
 }
 each_helper = pytest.mark.parametrize("draw", HELPERS.values(), ids=HELPERS)
@@ -372,3 +380,26 @@ def test_the_colours_of_the_digits_can_be_told_apart(seen):
     # A difference of 2.3 is just noticeable side by side; small dots need many times that.
     assert differences(plots.DIGIT_COLORS, seen).min() > 20
     assert differences([plots.BLUE, plots.ORANGE, plots.GREY], seen).min() > 20
+
+
+# --- Attributes -------------------------------------------------------------------------------
+
+
+def test_feature_effects_draw_the_mean_the_band_and_the_others():
+    alphas, target, others = effects()
+    ax = plots.feature_effects(alphas, target, others, title="Hat")
+    mean, other = (line.get_ydata() for line in ax.lines[:2])
+    torch.testing.assert_close(torch.as_tensor(mean), target.mean(1))
+    assert (torch.as_tensor(other) == 0.1).all()
+    (band,) = ax.collections
+    heights = torch.as_tensor(band.get_paths()[0].vertices)[:, 1]
+    assert heights.max() == pytest.approx(target.quantile(0.9, dim=1).max().item(), abs=1e-6)
+    assert ax.get_title() == "Hat"
+
+
+def test_a_matrix_writes_each_value_where_it_stands():
+    values = torch.tensor([[1.0, -0.25], [0.5, 1.0]])
+    ax = plots.matrix(values, ["row", "column"])
+    written = {text.get_position(): text.get_text() for text in ax.texts}
+    assert written == {(0, 0): "1.00", (1, 0): "−0.25", (0, 1): "0.50", (1, 1): "1.00"}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["row", "column"]

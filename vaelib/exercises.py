@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vaelib import losses
+from vaelib import latent, losses
 from vaelib.models import seeded
 
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
@@ -340,6 +340,30 @@ def check_slerp(answer: Callable | None) -> Verdict:
         "codes?": length * arc(t, (a * b).sum().acos()),
     }
     return _judge(answer, (start, end, t), length * arc(t, angle), mistakes)
+
+
+# --- chapter 6 ------------------------------------------------------------------------------------
+
+
+def check_feature_vector(answer: Callable | None) -> Verdict:
+    """answer(mu, has), (N, K) and bool (N,) -> the feature vector (K,)."""
+    mu, has = _normal(9, 4), torch.tensor([1, 0, 0, 1, 0, 0, 1, 0, 0], dtype=torch.bool)
+    right = latent.feature_vector(mu, has)
+    mean_with = mu[has].mean(0)
+    mistakes = {
+        "This points the other way. Which mean is it that you want to arrive at?": -right,
+        "The direction is right, the length is 1. What is alpha = 1 then worth?": right
+        / right.norm(),
+        "This is the mean of those with the attribute. Where does one start from?": mean_with,
+        "You compared with the mean of everybody, and they are partly the same faces. Adding it "
+        "once, where would the mean face without the attribute arrive?": mean_with - mu.mean(0),
+        "You subtracted sums. What if one group is larger?": mu[has].sum(0) - mu[~has].sum(0),
+        "This is one number for each face. Over which axis is the mean?": mu[has].mean(1),
+        "This is one number in all. Over which axis is the mean?": mu[has].mean() - mu[~has].mean(),
+        "The answers were multiplied in, but zeros count in a mean too. How many faces have the "
+        "attribute?": (mu * has[:, None]).mean(0) - (mu * ~has[:, None]).mean(0),
+    }
+    return _judge(answer, (mu, has), right, mistakes)
 
 
 # --- what all checkers share ----------------------------------------------------------------------

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from torch import Tensor
@@ -156,6 +156,41 @@ def histogram_against_normal(values: Tensor, ax: Axes = None, label: str = "") -
     ax.plot(x, torch.exp(-(x**2) / 2) / (2 * torch.pi) ** 0.5, color=ORANGE, label="N(0, 1)")
     ax.set(ylabel="density")
     ax.legend(frameon=False)
+    return ax
+
+
+def feature_effects(
+    alphas: Tensor, target: Tensor, others: dict[str, Tensor], ax: Axes = None, title: str = ""
+) -> Axes:
+    """What adding a feature vector does, against alpha (A,): the probability of the attribute
+    itself over faces, ``target`` (A, N), as mean and 10-90 % band, and how much the probability of
+    each of the ``others`` (A,) has changed."""
+    ax = _axes(ax, (4, 3))
+    low, high = target.quantile(torch.tensor([0.1, 0.9]), dim=1).numpy()
+    alphas = alphas.numpy()
+    ax.fill_between(alphas, low, high, color=BLUE, alpha=0.2, lw=0)
+    ax.plot(alphas, target.mean(1), color=BLUE, lw=2.5, label="the attribute itself")
+    for k, (name, change) in enumerate(others.items()):
+        ax.plot(alphas, change, color=DIGIT_COLORS[k], lw=1.2, ls=["-", "--"][k % 2], label=name)
+    ax.axvline(0, color=GREY, lw=0.6)
+    ax.set(xlim=(alphas[0], alphas[-1]), ylim=(0, 1.02), title=title)
+    return ax
+
+
+def matrix(values: Tensor, names: list[str], ax: Axes = None) -> Axes:
+    """A square table (M, M) of values from -1 to 1 between things called ``names``, as colours from
+    orange over white to blue with the number written in each."""
+    ax = _axes(ax, (0.75 * len(names) + 1.5, 0.6 * len(names) + 1.2))
+    colours = LinearSegmentedColormap.from_list("vaelib", [ORANGE, "white", BLUE])
+    ax.imshow(values.numpy(), cmap=colours, vmin=-1, vmax=1)
+    for row, line in enumerate(values.tolist()):
+        for column, value in enumerate(line):
+            ink = "white" if abs(value) > 0.6 else "black"
+            text = f"{value:.2f}".replace("-", "−")
+            ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    ax.set_yticks(range(len(names)), names)
+    ax.tick_params(length=0)
     return ax
 
 
