@@ -7,7 +7,6 @@ into `_static/`, where the pages' scripts look for them.
 
 import base64
 import re
-import shutil
 from pathlib import Path
 
 from docutils import nodes
@@ -63,6 +62,23 @@ def drop_thebe(app: Sphinx, pagename, templatename, context, doctree) -> None:
         context[kind][:] = [file for file in context.get(kind, []) if not is_thebe(file)]
 
 
+def bare(code: str) -> str:
+    """JavaScript without the lines that only people read: comments on lines of their own, and
+    indentation. A third of the explorers' code is that, and a reader's browser has no use for it.
+
+    Code in which a string goes on over the end of a line is left as it is.
+    """
+    if any(line.count("`") % 2 for line in code.splitlines()):
+        return code
+    kept, within = [], False
+    for line in map(str.strip, code.splitlines()):
+        within = within or line.startswith("/*")
+        if line and not within and not line.startswith("//"):
+            kept.append(line)
+        within = within and not line.endswith("*/")
+    return "\n".join(kept) + "\n"
+
+
 def repair_pages(app: Sphinx, exception: Exception | None) -> None:
     """Apply REPAIRS to the written pages: the theme's parts come together only there."""
     if exception or app.builder.format != "html":
@@ -76,7 +92,7 @@ def repair_pages(app: Sphinx, exception: Exception | None) -> None:
 
 
 def copy_package_files(app: Sphinx, exception: Exception | None) -> None:
-    """Copy weights to `_static/weights/` and the explorers' code to `_static/vaelib/`.
+    """Copy weights to `_static/weights/` and the explorers' code, made bare, to `_static/vaelib/`.
 
     Of the weights only those of models that some page's explorers name: all of them are 16 MB.
     Pages opened from disk may not fetch, only run scripts; so each file has a twin, named like it
@@ -93,8 +109,11 @@ def copy_package_files(app: Sphinx, exception: Exception | None) -> None:
             model = path.name.split(".")[0]
             if source == "weights" and f'"{model}"' not in states:
                 continue
-            shutil.copy(path, static / folder)
-            text = base64.b64encode(path.read_bytes()).decode()
+            content = path.read_bytes()
+            if path.suffix == ".js":
+                content = bare(content.decode()).encode()
+            (static / folder / path.name).write_bytes(content)
+            text = base64.b64encode(content).decode()
             script = f'(globalThis.vaelibFiles ??= {{}})["{folder}/{path.name}"] = "{text}";\n'
             (static / folder / f"{path.name}.js").write_text(script)
 

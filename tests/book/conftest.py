@@ -156,6 +156,11 @@ FACTS = """() => {
 }"""
 
 
+OWN_SCRIPTS = """() => performance.getEntriesByType("resource")
+  .filter(({ name }) => /_static\\/vaelib\\/.*\\.js$/.test(name))
+  .reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0)"""
+
+
 @cache
 def axe() -> str:
     path = ROOT / ".cache" / "axe" / "axe.min.js"
@@ -189,5 +194,6 @@ def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Vi
     if not (dark and width < 1280):  # colours depend on one, what scrolls on the other
         awake(page)
         visit.facts["barriers"] = barriers(page)
+        visit.facts["own scripts"] = page.evaluate(OWN_SCRIPTS)
     context.close()
     return visit

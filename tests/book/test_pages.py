@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 
+from vaelib.explore import Canvas
+
 from .conftest import PAGES
 
 pytestmark = pytest.mark.book
@@ -73,6 +75,14 @@ def test_scripts_are_loaded_only_where_they_are_needed(visit, page):
     assert ("tex-chtml.js" in loaded) == (facts["formulas"] > 0)
     assert ("embed-amd.js" in loaded) == (facts["views"] > 0)
     assert "thebe" not in loaded
+
+
+@EVERY_CHAPTER
+def test_a_page_loads_little_of_our_own_javascript(visit, page):
+    """All that its explorers need, with the loader that each of them embeds; none without any."""
+    facts = visit(page).facts
+    assert (facts["own scripts"] > 0) == (facts["views"] > 0)
+    assert facts["own scripts"] + len(Canvas._esm) <= 40_000
 
 
 @EVERY_CHAPTER
