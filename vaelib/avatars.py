@@ -56,7 +56,7 @@ LOOKS = {
 }
 # What an attribute decides: option -> the choices without it, and with it.
 DECIDED = {
-    "Smiling": {"mouthVariant": (("serious", "sad", "concerned"), ("smile", "default"))},
+    "Smiling": {"mouthVariant": (("serious", "sad"), ("smile",))},
     "Eyeglasses": {"accessoriesProbability": ((0,), (100,))},
     "Blond_Hair": {
         "hairColor": (("#2c1b18", "#4a312c", "#724133", "#a55728"), ("#e6c35c", "#d6b370"))

@@ -46,7 +46,7 @@ def fit_digit_judge(
 
 
 def fit_attribute_judge(
-    train: Faces, epochs: int = 8, batch_size: int = 128, lr: float = 2e-3, seed: int = 0,
+    train: Faces, epochs: int = 5, batch_size: int = 128, lr: float = 2e-3, seed: int = 0,
     spoiled: float = 0.3, blur: float = 1.0, shift: int = 0,
 ) -> Judge:  # fmt: skip
     """A judge that names each attribute, and is unsure of one that is half there.
