@@ -12,6 +12,9 @@ from setup import find_browser
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "_build" / "html"
 PAGE = "chapters/00-start-here.html"
+STATIC = ROOT / "vaelib" / "static"
+LOADER = STATIC / "loader.js"
+VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]'
 LAUNCH = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 FIRST_PICTURE = """new MutationObserver(() => {
@@ -69,6 +72,7 @@ def bench_page() -> list[tuple[str, str, str]]:
             page.wait_for_selector(".vaelib-picture[aria-label]")
             opened.append(page.evaluate("firstPicture"))
         decode, event = page.evaluate(DECODE), page.evaluate(EVENT)
+        pages = _weights_of_pages(browser, f"http://127.0.0.1:{httpd.server_port}")
         browser.close()
     httpd.shutdown()
     httpd.server_close()
@@ -76,27 +80,71 @@ def bench_page() -> list[tuple[str, str, str]]:
         ("a digit decoded in the page", _percentiles(decode), "4 ms (p95)"),
         ("from a key to the painted frame", _percentiles(event), "a frame, 16.7 ms"),
         ("first picture after opening", _percentiles(opened), "1500 ms"),
+        *pages,
         *_sizes(),
     ]
 
 
 def _percentiles(milliseconds: list[float]) -> str:
     cuts = statistics.quantiles(milliseconds, n=20)
-    return f"{cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms"
+    return f"p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms"
+
+
+# What a page asked for, once its explorers are awake: paths below the book.
+ASKED = """() => [document.baseURI, ...performance.getEntriesByType("resource").map((e) => e.name)]
+  .map((url) => new URL(url).pathname)"""
+
+
+def _weights_of_pages(browser, address: str) -> list[tuple[str, str, str]]:
+    """What each chapter makes a browser fetch, in gzip as a server sends it, and of that our own
+    JavaScript as it is run; the fonts and pictures are compressed already."""
+    text, alive, own = {}, {}, {}
+    for path in sorted((BOOK / "chapters").glob("*.html")):
+        page = browser.new_page(viewport={"width": 1280, "height": 1600})
+        page.goto(f"{address}/chapters/{path.name}", wait_until="networkidle")
+        views = page.locator(f".cell_output:has({VIEW})").all()
+        for view in views:
+            view.scroll_into_view_if_needed()
+            view.locator(".vaelib-picture, .vaelib-plot").first.wait_for()
+        files = [BOOK / name.lstrip("/") for name in sorted(set(page.evaluate(ASKED)))]
+        page.close()
+        models = [file for file in files if file.suffix == ".safetensors"]
+        packed = sum(len(gzip.compress(f.read_bytes())) for f in files if f not in models)
+        (alive if views else text)[path.stem] = packed
+        if views:
+            scripts = [f for f in files if f.suffix == ".js" and f.parent.name == "vaelib"]
+            own[path.stem] = sum(f.stat().st_size for f in scripts) + LOADER.stat().st_size
+    rows = []
+    for what, sizes, unit, budget in (
+        ("heaviest page of text alone, gzip", text, 1e6, "1.3 MB"),
+        ("heaviest page with explorers, gzip, before models", alive, 1e6, "3 MB"),
+        ("most of our own JavaScript on a page", own, 1e3, "40 kB"),
+    ):
+        if sizes:
+            name = max(sizes, key=sizes.get)
+            size = f"{sizes[name] / unit:.2f} {budget.split()[1]}"
+            rows.append((what, f"{size} (`{name}`)", f"at most {budget}"))
+    return rows
 
 
 def _sizes() -> list[tuple[str, str, str]]:
-    scripts = [path.read_bytes() for path in sorted((ROOT / "vaelib" / "static").glob("*.js"))]
+    scripts = sorted(STATIC.glob("*.js"))
+    copies = [BOOK / "_static" / "vaelib" / path.name for path in scripts]
+    whole, carried = (sum(p.stat().st_size for p in some) / 1000 for some in (scripts, copies))
     page = (BOOK / PAGE).read_text(encoding="utf-8")
     state = re.search(r"jupyter.widget-state\+json\">(.*?)</script>", page)[1]
     views = page.count("jupyter.widget-view+json")
-    total = sum(map(len, scripts)) / 1000
-    packed = sum(len(gzip.compress(script)) for script in scripts) / 1000
     return [
         (
             "our own JavaScript, all explorers together",
-            f"{total:.0f} kB with its comments, {packed:.0f} kB gzip",
-            "40 kB; a page loads what its explorers need, see tests/test_explore.py",
+            f"{whole:.0f} kB with its comments, {carried:.0f} kB as the book carries it",
+            "no page loads all of it",
         ),
-        ("state embedded per explorer", f"{len(state) / views / 1000:.1f} kB", "8 kB"),
+        ("state embedded per explorer", f"{len(state) / views / 1000:.1f} kB", "at most 8 kB"),
+        ("the loader that each embeds", f"{LOADER.stat().st_size / 1000:.1f} kB", "at most 3 kB"),
+        (
+            "the recorded trainings",
+            f"{(STATIC / 'replay.safetensors').stat().st_size / 1000:.0f} kB",
+            "at most 400 kB",
+        ),
     ]
