@@ -28,7 +28,7 @@ from support import SHAPE, bars, generator
 
 import vaelib
 from vaelib import data
-from vaelib.data import DataError, Images
+from vaelib.data import DataError, Faces, Images
 
 NAMES = tuple(data.MNIST_MD5)
 
@@ -622,8 +622,9 @@ def test_images_without_a_channel_axis_are_refused():
 
 @pytest.mark.parametrize("shape", [(3,), (2, 1), ()])
 def test_each_image_needs_one_label(shape):
-    with pytest.raises(ValueError, match="2 images need as many labels"):
+    with pytest.raises(ValueError, match=r"2 images need labels \(2,\), got") as error:
         Images(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(shape))
+    assert str(error.value).endswith(f"got {shape}")
 
 
 @given(st.integers(1, 40), st.integers(1, 50))
@@ -671,3 +672,82 @@ def test_images_can_be_sliced_listed_indexed_and_looped_over():
         images[10]
     assert images.shape == SHAPE
     assert len(images[:0]) == 0
+
+
+# --- Faces ----------------------------------------------------------------------------------
+
+ATTRIBUTES = ("Smiling", "Eyeglasses", "Blond_Hair")
+
+
+def faces(n: int = 10) -> Faces:
+    """Faces of which each has a grey of its own, and at random some of three attributes."""
+    pixels = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, 3, 8, 8)
+    return Faces(pixels, torch.rand(n, 3, generator=generator()) < 0.5, ATTRIBUTES)
+
+
+def greys(part: Faces) -> list[int]:
+    return part.pixels[:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+def test_has_is_the_column_of_the_attribute(attribute):
+    some = faces()
+    assert some.has(attribute).equal(some.labels[:, ATTRIBUTES.index(attribute)])
+    assert some.has(attribute).dtype == torch.bool
+    assert 0 < some.has(attribute).sum() < len(some)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "nearest"),
+    [("smiling", "Smiling"), ("Eyeglass", "Eyeglasses"), ("Blond Hair", "Blond_Hair")],
+)
+def test_an_unknown_attribute_is_answered_with_the_nearest_and_all_that_are_known(unknown, nearest):
+    with pytest.raises(ValueError, match=f"no attribute '{unknown}'") as error:
+        faces().has(unknown)
+    assert f"Did you mean '{nearest}'?" in str(error.value)
+    assert str(error.value).endswith("There are: Smiling, Eyeglasses, Blond_Hair")
+
+
+@pytest.mark.parametrize("unknown", ["xyz", "", 3])
+def test_an_attribute_like_none_is_answered_with_all_that_are_known(unknown):
+    with pytest.raises(ValueError, match=f"no attribute {unknown!r}. There are: Smiling"):
+        data.attribute_index(unknown, ATTRIBUTES)
+
+
+@pytest.mark.parametrize("index", [slice(2, 5), [7, 1], 3, -1, torch.arange(10) % 2 == 0])
+def test_a_part_of_the_faces_keeps_their_labels_and_names(index):
+    some = faces()
+    part = some[index]
+    assert isinstance(part, Faces)
+    assert part.names == ATTRIBUTES
+    assert part.labels.equal(some.labels[greys(part)])
+    assert greys(part) == torch.arange(10)[index].view(-1).tolist()
+    assert part.has("Smiling").equal(some.has("Smiling")[greys(part)])
+
+
+def test_faces_on_another_device_keep_their_names():
+    moved = faces().to("meta")
+    assert isinstance(moved, Faces)
+    assert moved.names == ATTRIBUTES
+    assert moved.pixels.device == moved.labels.device == torch.device("meta")
+
+
+@given(st.integers(0, 9))
+def test_shuffled_batches_hold_each_face_once_with_its_labels(seed):
+    some = faces()
+    x, labels = zip(*some.batches(4, generator(seed)), strict=True)
+    assert [len(batch) for batch in x] == [4, 4, 2]
+    order = (torch.cat(x)[:, 0, 0, 0] * 255).round().long()
+    assert sorted(order.tolist()) == list(range(10))
+    assert torch.cat(labels).equal(some.labels[order])
+
+
+def test_faces_loop_over_single_faces():
+    assert [greys(face) for face in faces()] == [[i] for i in range(10)]
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 2), (2, 4), (3, 3), (2, 3, 1)])
+def test_each_face_needs_a_label_for_each_name(shape):
+    with pytest.raises(ValueError, match=r"2 images need labels \(2, 3\), got") as error:
+        Faces(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(shape).bool(), ATTRIBUTES)
+    assert str(error.value).endswith(f"got {shape}")
