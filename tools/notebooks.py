@@ -55,7 +55,7 @@ def bootstrap_source(root: Path = ROOT) -> str:
         "import sys\n"
         "\n"
         'if "google.colab" in sys.modules:\n'
-        f'    %pip install -q "vaelib @ git+{repository_url(root)}"'
+        f'    %pip install -q "vaelib[faces] @ git+{repository_url(root)}"'
     )
 
 
