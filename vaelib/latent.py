@@ -179,9 +179,9 @@ def probe_direction(mu: Tensor, has: Tensor) -> Tensor:
     from sklearn.linear_model import LogisticRegression
 
     gap = feature_vector(mu, has)
-    scale = mu.std(0).clamp_min(1e-6)
-    probe = LogisticRegression(max_iter=1000).fit((mu / scale).numpy(), has.bool().numpy())
-    normal = torch.from_numpy(probe.coef_[0]).float() / scale
+    # Not standardised: a dark latent's mu hardly varies, and that little is nothing to go by.
+    probe = LogisticRegression(max_iter=1000).fit(mu.numpy(), has.bool().numpy())
+    normal = torch.from_numpy(probe.coef_[0]).float()
     return normal * (gap @ normal) / (normal @ normal)
 
 
