@@ -139,6 +139,18 @@ def test_pictures_lie_in_reading_order_with_a_gap():
     assert (sheet[4] == 0).all()  # the gap; ink is dark, so 0 is white
 
 
+def test_titles_name_the_rows_and_captions_the_columns():
+    ax = plots.pictures(images(6), columns=3, titles=["up", "down"], captions=list("abc"))
+    sheet = sheet_of(ax)
+    rows = [(label.get_text(), y) for label, y in zip(ax.get_yticklabels(), ax.get_yticks())]
+    columns = [(label.get_text(), x) for label, x in zip(ax.get_xticklabels(), ax.get_xticks())]
+    assert [name for name, _ in rows] == ["up", "down"]
+    assert [name for name, _ in columns] == ["a", "b", "c"]
+    assert all(row * 5 < y < row * 5 + 4 for row, (_, y) in enumerate(rows))
+    assert all(column * 7 < x < column * 7 + 6 for column, (_, x) in enumerate(columns))
+    assert sheet.shape == (9, 20)
+
+
 def test_underline_marks_the_chosen_pictures_and_no_others():
     ax = plots.pictures(images(7), columns=3)
     plots.underline(ax, torch.tensor([True, False, False, False, True, False, False]), 3, (4, 6))

@@ -9,13 +9,19 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from support import TINY, TINY_AE, bars
+from support import TINY, TINY_AE, bars, generator
 
 from vaelib import training
 from vaelib.data import Images
-from vaelib.losses import LossTerms, gaussian_nll, negative_elbo
+from vaelib.losses import (
+    LossTerms,
+    gaussian_nll,
+    kl_divergence,
+    mean_squared_error,
+    negative_elbo,
+)
 from vaelib.models import seeded
-from vaelib.training import Config, History, Record, elbo_loss, evaluate, fit
+from vaelib.training import Config, History, Record, elbo_loss, evaluate, fit, gaussian_loss
 
 QUICK = Config(epochs=3, batch_size=16, lr=1e-2)
 
@@ -332,3 +338,24 @@ def test_labels_play_no_part():
     images = bars()
     other = Images(images.pixels, images.labels.flip(0))
     assert run(train=images)[1]["loss"] == run(train=other)[1]["loss"]
+
+
+def test_a_gaussian_loss_is_the_mean_of_squares_at_its_factor_and_the_kl():
+    model, x, sigma = TINY.build(), bars().float(), 0.3
+    output = model(x, generator())
+    terms = gaussian_loss(sigma)(output, x, 2.0)
+    pixels = x[0].numel()
+    weighted = mean_squared_error(output.logits.sigmoid(), x, pixels / (2 * sigma**2))
+    # What is left is the same for every picture: the constant of the density.
+    constant = terms.reconstruction - weighted
+    torch.testing.assert_close(constant, constant[:1].expand_as(constant), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(terms.loss, terms.reconstruction + 2 * terms.kl)
+    torch.testing.assert_close(terms.kl, kl_divergence(output.mu, output.log_var))
+
+
+def test_a_gaussian_decoder_learns_from_its_loss():
+    model = TINY.build()
+    before = evaluate(model, bars(), gaussian_loss(0.3)).loss
+    config = Config(epochs=20, batch_size=16, lr=1e-2)
+    fit(model, bars(), config, loss=gaussian_loss(0.3), progress=False)
+    assert evaluate(model, bars(), gaussian_loss(0.3)).loss < before - 5

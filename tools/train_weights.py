@@ -123,46 +123,41 @@ def is_current(name: str, recipe: dict) -> bool:
         return False
 
 
-def train_digits(name: str):
-    architecture, config = DIGITS[name]
-    mnist = data.mnist()
-    model = architecture.build(config.seed)
-    fit(model, mnist.train, config)
-    weights.half(model)
-    return model, evaluate(model, mnist.test, beta=config.beta)._asdict()
-
-
-def train_faces(name: str):
+def train(name: str):
+    """The trained model ``name``, its numbers rounded to what the file will hold."""
+    if name == "judge-mnist":
+        return weights.half(judges.fit_digit_judge(data.mnist().train, **JUDGE))
+    if name == "judge-avatars":
+        faces = avatars.faces(TRAINING_FACES)
+        return weights.half(judges.fit_attribute_judge(faces, **FACE_JUDGE))
+    if name in DIGITS:
+        architecture, config = DIGITS[name]
+        model = architecture.build(config.seed)
+        fit(model, data.mnist().train, config)
+        return weights.half(model)
     config, sigma, count = FACES[name]
-    loss = gaussian_loss(sigma)
     # The same sums in another order in memory, which the processor goes through faster.
     model = FACE.build(config.seed).to(memory_format=torch.channels_last)
-    fit(model, avatars.faces(count), config, loss=loss)
-    weights.half(model.to(memory_format=torch.contiguous_format))
-    held_out = held_out_faces()
+    fit(model, avatars.faces(count), config, loss=gaussian_loss(sigma))
+    return weights.half(model.to(memory_format=torch.contiguous_format))
+
+
+def figures(name: str, model) -> dict:
+    """What the recipe says about ``model`` on images that it has not seen."""
+    if name == "judge-mnist":
+        return {"accuracy": metrics.accuracy(model, data.mnist().test)}
+    if name in DIGITS:
+        beta = DIGITS[name][1].beta
+        return evaluate(model, data.mnist().test, beta=beta)._asdict()
+    held_out = avatars.faces(HELD_OUT_FACES, start=TRAINING_FACES)
+    if name == "judge-avatars":
+        right = metrics.attribute_accuracy(model, held_out).tolist()
+        return {"accuracy": dict(zip(avatars.NAMES, right))}
+    config, sigma, _ = FACES[name]
     mean = decode_images(model, encode_images(model, held_out).mu)
     squares = (mean - held_out.float()).square().mean().item()
-    figures = evaluate(model, held_out, loss, config.beta)._asdict()
-    return model, {**figures, "mean_squared_error": squares}
-
-
-def held_out_faces() -> data.Faces:
-    return avatars.faces(HELD_OUT_FACES, start=TRAINING_FACES)
-
-
-def train_digit_judge():
-    mnist = data.mnist()
-    judge = weights.half(judges.fit_digit_judge(mnist.train, **JUDGE))
-    return judge, {"accuracy": metrics.accuracy(judge, mnist.test)}
-
-
-def train_face_judge():
-    judge = weights.half(judges.fit_attribute_judge(avatars.faces(TRAINING_FACES), **FACE_JUDGE))
-    right = metrics.attribute_accuracy(judge, held_out_faces())
-    return judge, {"accuracy": dict(zip(avatars.NAMES, right.tolist()))}
-
-
-JUDGES = {"judge-mnist": train_digit_judge, "judge-avatars": train_face_judge}
+    terms = evaluate(model, held_out, gaussian_loss(sigma), config.beta)
+    return {**terms._asdict(), "mean_squared_error": squares}
 
 
 def main():
@@ -184,16 +179,12 @@ def main():
             print(f"{name}: up to date")
             continue
         start = time.perf_counter()
-        if name in DIGITS:
-            model, figures = train_digits(name)
-        elif name in FACES:
-            model, figures = train_faces(name)
-        else:
-            model, figures = JUDGES[name]()
+        model = train(name)
+        scores = figures(name, model)
         seconds = round(time.perf_counter() - start)
-        made = {**recipe, "hash": recipe_hash(recipe), "figures": figures, "seconds": seconds}
+        made = {**recipe, "hash": recipe_hash(recipe), "figures": scores, "seconds": seconds}
         weights.save_model(name, model, made)
-        print(f"{name}: {json.dumps(figures)} ({seconds} s)", flush=True)
+        print(f"{name}: {json.dumps(scores)} ({seconds} s)", flush=True)
 
 
 if __name__ == "__main__":

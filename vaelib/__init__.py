@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Faces": "data",
     "Images": "data",
+    "celeba": "data",
     "mnist": "data",
     "Architecture": "models",
     "Autoencoder": "models",

@@ -28,17 +28,23 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
 
 
 def pictures(
-    images: Tensor, columns: int | None = None, titles: list[str] | None = None, ax: Axes = None
-) -> Axes:
-    """Pictures (N, C, H, W) in [0, 1] laid out in rows of ``columns``; titles name the rows."""
+    images: Tensor, columns: int | None = None, titles: list[str] | None = None, ax: Axes = None,
+    captions: list[str] | None = None,
+) -> Axes:  # fmt: skip
+    """Pictures (N, C, H, W) in [0, 1] laid out in rows of ``columns``; titles name the rows,
+    captions the columns."""
     columns = columns or min(len(images), 10)
     rows = -(-len(images) // columns)
     ax = _axes(ax, (min(9, 0.9 * columns), 0.95 * rows * min(9, 0.9 * columns) / columns))
     ax.imshow(_sheet(images, columns), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
-    height = images.shape[2] + 1
+    height, width = images.shape[2] + 1, images.shape[3] + 1
     _bare(ax)
     if titles:
         ax.set_yticks([height * (row + 0.5) for row in range(rows)], titles)
+    if captions:
+        turned = {"rotation": 25, "ha": "right"} if max(map(len, captions)) > 8 else {}
+        places = [width * (column + 0.5) for column in range(columns)]
+        ax.set_xticks(places, captions, fontsize=9, **turned)
     return ax
 
 
