@@ -1,7 +1,7 @@
 """Measure the budgets of the book and write them to BENCHMARKS.md; a test never times.
 
     python tools/bench.py                  everything
-    python tools/bench.py epoch weights    some of: epoch, weights, import, page, chapters
+    python tools/bench.py epoch weights    some of: epoch, weights, faces, import, page, chapters
 
 Times are medians of runs that take turns, so a slow moment of the machine hits all alike.
 """
@@ -12,6 +12,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 import torch
 
 from bench_page import bench_page
-from vaelib import data, training, weights
+from vaelib import avatars, data, training, weights
 from vaelib._torchvision import import_torchvision
 from vaelib.losses import negative_elbo
 from vaelib.models import Architecture
@@ -100,6 +101,18 @@ def bench_weights() -> list[tuple[str, str, str]]:
     return rows
 
 
+def bench_faces() -> list[tuple[str, str, str]]:
+    """Drawing ten thousand faces into an empty cache, and what it and the faces' model take."""
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = _timed(partial(avatars.faces, 10_000, root=folder, progress=False))
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*.npz")) / 1e6
+    decoder = weights.FOLDER / "vae-avatars.decoder.safetensors"
+    return [
+        ("10,000 faces drawn", f"{seconds:.0f} s, {size:.1f} MB in the cache", "at most 60 s"),
+        (f"`{decoder.name}`", f"{decoder.stat().st_size / 1000:.0f} kB", "at most 1500 kB"),
+    ]
+
+
 def bench_import(rounds: int = 7) -> list[tuple[str, str, str]]:
     """`import vaelib` with the names a chapter begins with, over `import torch` alone.
 
@@ -153,6 +166,7 @@ def machine() -> str:
 BENCHES = {
     "epoch": bench_epoch,
     "weights": bench_weights,
+    "faces": bench_faces,
     "import": bench_import,
     "page": bench_page,
     "chapters": bench_chapters,
