@@ -17,8 +17,8 @@ import pytest
 import torch
 
 import replay
-from vaelib import data, explore, explorer_assets, training, weights
-from vaelib.data import Images
+from vaelib import avatars, data, explore, explorer_assets, latent, training, weights
+from vaelib.data import Faces, Images
 from vaelib.models import Architecture
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,8 @@ def jobs_of(name: str, model: torch.nn.Module, architecture: Architecture | None
     """The parts of a model as files in ``weights.FOLDER`` hold them."""
     if architecture is None:
         path = weights.FOLDER / f"{name}.safetensors"
-        return [Job(path, model, pictures([1, 28, 28]), [1, 28, 28])]
+        shape = weights.recipe(name).get("network", {}).get("image_shape", [1, 28, 28])
+        return [Job(path, model, pictures(shape), shape)]
     shape = list(architecture.image_shape)
     encoder, decoder = (weights.FOLDER / f"{name}.{part}coder.safetensors" for part in ("en", "de"))
     return [
@@ -140,6 +141,35 @@ def shipped(tmp_path, monkeypatch) -> list[str]:
     return ["ae-tiny", "vae-tiny"]
 
 
+@pytest.fixture(scope="module")
+def untrained_faces(tmp_path_factory) -> Path:
+    """An untrained model of faces under the real one's name, and what the mixer shows of it."""
+    folder = tmp_path_factory.mktemp("faces")
+    body = {
+        "encoder": "conv",
+        "encoder_hidden": (4, 8),
+        "decoder": "conv",
+        "decoder_hidden": (6, 3),
+    }
+    architecture = Architecture("vae", 5, **body, image_shape=(3, 64, 64))
+    recipe = {"architecture": architecture.asdict()}
+    weights.save_model(explorer_assets.FACE_MODEL, architecture.build(), recipe, folder)
+    pixels = torch.randint(256, (40, 3, 64, 64), dtype=torch.uint8)
+    train = Faces(pixels, torch.arange(40)[:, None] % torch.arange(2, 9) == 0, avatars.NAMES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "FOLDER", folder)
+        explorer_assets.save_mixer(train, folder)
+    torch.save(train, folder / "train.pt")
+    return folder
+
+
+@pytest.fixture
+def untrained_mixer(untrained_faces, monkeypatch) -> Path:
+    monkeypatch.setattr(weights, "FOLDER", untrained_faces)
+    monkeypatch.setattr(explorer_assets, "STATIC", untrained_faces)
+    return untrained_faces
+
+
 def embedded_state(make) -> dict:
     """The states that a page holds for what ``make()`` makes, as a notebook's build stores them."""
     widgets = ipywidgets.widgets.widget._instances
@@ -172,15 +202,30 @@ def test_explorer_is_made_of_real_sliders_and_warns_of_nothing(shipped):
     ids=["latent", "reparameterisation", "draw", "replay", "kl", "betas"],
 )
 def test_explorer_embeds_little(shipped, make):
-    assert len(json.dumps(embedded_state(lambda: make(*shipped)))) <= 8_000
+    assert embedded_bytes(lambda: make(*shipped)) <= 8_000
     assert len(explore.Canvas._esm) <= 3_000
+
+
+def test_the_explorer_with_most_sliders_embeds_little(untrained_mixer):
+    assert embedded_bytes(lambda: explore.attribute_mixer(0, {"Smiling": 1.0})) <= 8_000
+
+
+def embedded_bytes(make) -> int:
+    """As a page has them: beside each state, once more, what names its kind."""
+    states = embedded_state(make)
+    kind = ("_model_name", "_model_module", "_model_module_version")
+    page = {
+        key: {**{name.strip("_"): state[name] for name in kind}, "state": state}
+        for key, state in states.items()
+    }
+    return len(json.dumps({"version_major": 2, "version_minor": 0, "state": page}))
 
 
 def test_slim_state_keeps_what_a_page_needs(shipped):
     """Everything but defaults, and the model's name."""
     slider = explore.latent_explorer(*shipped, z=(0.5, -1.0)).children[0]
     state = slider.get_state()
-    assert {"_model_name", "_model_module", "layout", "style"} <= set(state)
+    assert {"_model_name", "_model_module", "layout"} <= set(state)
     for name in ("value", "min", "max", "step", "description"):
         default = slider.traits()[name].default_value
         assert state.get(name, default) == getattr(slider, name)
@@ -195,7 +240,9 @@ def modules_of(name: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("explorer", ["latent", "reparameterise", "draw", "replay", "kl", "betas"])
+@pytest.mark.parametrize(
+    "explorer", ["latent", "reparameterise", "draw", "replay", "kl", "betas", "mixer"]
+)
 def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
     files = modules_of(f"{explorer}.js") | {"loader.js", "book.js", "start.js"}
     assert sum((explorer_assets.STATIC / name).stat().st_size for name in files) <= 40_000
@@ -315,6 +362,108 @@ def test_what_the_beta_explorer_shows_is_of_the_shipped_models():
         figures = training.evaluate(model, test)
         assert tensors["distortion"][k] == pytest.approx(figures.reconstruction, abs=0.2)
     assert (tensors["labels"] == test.labels[:600]).all()
+
+
+# --- the attribute mixer --------------------------------------------------------------------------
+
+
+def test_the_mixer_has_a_slider_for_each_attribute_and_starts_where_asked(untrained_mixer):
+    explorer = explore.attribute_mixer(3, {"Beard": -1.5, "Blond_Hair": 0.5}, morph=0.25)
+    *sliders, canvas = explorer.children
+    assert (canvas.face, canvas.other, canvas.morph, canvas.name) == (3, 4, 0.25, "vae-avatars")
+    assert len(sliders) == len(avatars.NAMES) + 1
+    for name, slider in zip([*avatars.NAMES, "morph"], sliders, strict=True):
+        assert slider.description == name.replace("_", " ").capitalize()
+        assert slider.value == getattr(canvas, name)
+    assert (canvas.Beard, canvas.Blond_Hair, canvas.Smiling) == (-1.5, 0.5, 0)
+    assert explore.attribute_mixer(11).children[-1].other == 0
+    bundle = explorer._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    for words in ("face 3", "morphed by 0.25 into face 4", "Blond hair +0.5, Beard -1.5"):
+        assert words in bundle["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"face": 12}, "face is one of 12, from 0 to 11; got 12"),
+        ({"face": -1}, "face is one of 12, from 0 to 11; got -1"),
+        ({"alphas": {"Smilling": 1}}, "no attribute 'Smilling'. Did you mean 'Smiling'"),
+        ({"alphas": {"Beard": 2.5}}, r"alpha is from -2 to 2; got 2\.5 for Beard"),
+        ({"alphas": {"Beard": float("nan")}}, "alpha is from -2 to 2; got nan for Beard"),
+        ({"alphas": {"Beard": float("-inf")}}, "alpha is from -2 to 2; got -inf for Beard"),
+        ({"morph": 1.5}, r"morph is from 0, the face, to 1, another one; got 1\.5"),
+        ({"morph": float("nan")}, "morph is from 0, the face, to 1, another one; got nan"),
+    ],
+)
+def test_the_mixer_refuses_what_it_has_no_slider_for(untrained_mixer, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        explore.attribute_mixer(**arguments)
+
+
+def test_the_still_has_a_counterfactual_exactly_where_one_attribute_is_flipped(untrained_mixer):
+    has = explorer_assets.load_mixer()["has"][1]
+    for k, owned in enumerate(has):
+        for alpha in (-0.5, 0.5):
+            alphas = [alpha if i == k else 0.0 for i in range(len(has))]
+            assert explore._flipped(has, alphas, 0) == (k if (alpha > 0) != bool(owned) else None)
+            assert explore._flipped(has, alphas, 0.5) is None
+            two = [1.0 if i == (k + 1) % 7 else a for i, a in enumerate(alphas)]
+            assert explore._flipped(has, two, 0) is None
+    assert explore._flipped(has, [0.0] * 7, 0) is None
+
+
+def test_the_mixers_file_holds_the_models_codes_and_the_drawings(untrained_mixer):
+    path = untrained_mixer / "mixer.safetensors"
+    assert path.stat().st_size <= 250_000
+    assert weights.read(path)[0]["names"] == list(avatars.NAMES)
+    shown, model = explorer_assets.load_mixer(), weights.load("vae-avatars")
+    train = torch.load(untrained_mixer / "train.pt", weights_only=False)
+    assert_mixer_is_the_models(shown, model, train)
+    for face in (0, 7):
+        row = explorer_assets.MIXED[face]
+        for k, name in enumerate(avatars.NAMES):
+            drawn = avatars.counterfactual(row, name).float()[0]
+            assert (shown["pictures"][face, 1 + k] == drawn).all()
+            assert (shown["pictures"][face, 0] != drawn).any(), f"{name} cannot be seen on {face}"
+
+
+def assert_mixer_is_the_models(shown, model, train) -> None:
+    with torch.no_grad():
+        mu, _ = model.encode(shown["pictures"][:, 0])
+    torch.testing.assert_close(shown["mu"], mu, rtol=1e-3, atol=2e-3)  # kept as float16
+    codes_ = latent.encode_images(model, train).mu
+    for name, vector in zip(avatars.NAMES, shown["vectors"], strict=True):
+        expected = latent.feature_vector(codes_, train.has(name))
+        torch.testing.assert_close(vector, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_faces_to_choose_from_have_every_attribute_and_have_it_not(untrained_mixer):
+    has = explorer_assets.load_mixer()["has"]
+    assert has.shape == (12, 7)
+    assert ((has.sum(0) >= 3) & (has.sum(0) <= 9)).all()
+    looks = [avatars.options(*avatars.traits(0, row)) for row in explorer_assets.MIXED]
+    assert {look["skinColor"] for look in looks} == set(avatars.LOOKS["skinColor"])
+    assert min(explorer_assets.MIXED) >= 20_000, "the model was trained on the faces before"
+
+
+def test_a_stale_or_a_missing_file_of_the_mixer_is_found_out(untrained_mixer, monkeypatch):
+    assert explorer_assets.mixer_is_current()
+    monkeypatch.setattr(avatars, "recipe", lambda: "another")
+    assert not explorer_assets.mixer_is_current()
+    monkeypatch.undo()
+    monkeypatch.setattr(explorer_assets, "STATIC", untrained_mixer / "none")
+    with pytest.raises(
+        weights.WeightsError, match=r"mixer\.safetensors is missing.*tools/codes\.py"
+    ):
+        explore.attribute_mixer()
+
+
+def test_what_the_mixer_shows_is_of_the_shipped_model():
+    assert explorer_assets.mixer_is_current(), "run `python tools/codes.py`"
+    assert (explorer_assets.STATIC / "mixer.safetensors").stat().st_size <= 250_000
+    train = avatars.faces(explorer_assets.MIXER_FACES)
+    assert_mixer_is_the_models(explorer_assets.load_mixer(), weights.load("vae-avatars"), train)
 
 
 def test_digits_to_choose_from_are_one_of_each():

@@ -14,6 +14,8 @@ A cell makes an explorer as its last expression and needs nothing else::
 
 import base64
 import math
+import re
+import secrets
 from collections.abc import Callable
 
 import anywidget
@@ -21,14 +23,17 @@ import ipywidgets
 import torch
 import traitlets
 
-from vaelib import losses, weights
+from vaelib import avatars, losses, weights
+from vaelib.data import attribute_index
 from vaelib.explorer_assets import (
     BETAS,
+    FACE_MODEL,
     STATIC,
     asset,
     load_betas,
     load_codes,
     load_digits,
+    load_mixer,
     load_replay,
 )
 
@@ -36,13 +41,27 @@ KINDS = {"ae": "Autoencoder", "vae": "VAE"}
 PRIOR = [-4.0, 4.0, -4.0, 4.0]  # of the plane: nearly every sample of N(0, I) lies there
 
 
-class Canvas(anywidget.AnyWidget):
+class _Short(ipywidgets.Widget):
+    """A page holds the state of each of its widgets, with names of 32 letters and what is empty;
+    40 bits are enough for a name."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, model_id=secrets.token_hex(5), **kwargs)
+
+    def get_state(self, key=None, drop_defaults=False):
+        state = super().get_state(key, drop_defaults)
+        if key is not None:
+            return state
+        return {name: value for name, value in state.items() if value not in (None, ())}
+
+
+class Canvas(_Short, anywidget.AnyWidget):
     """The part of an explorer that draws. ``explorer`` names its module in ``vaelib/static``.
 
     What is embedded in a page is only the loader and these traits; see ``static/loader.js``.
     """
 
-    _esm = (STATIC / "loader.js").read_text(encoding="utf-8")
+    _esm = re.sub(r"(?m)^ *//.*\n", "", (STATIC / "loader.js").read_text(encoding="utf-8"))
     explorer = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, **traits):
@@ -58,7 +77,7 @@ class Canvas(anywidget.AnyWidget):
             self.send({"path": path, "error": f"the kernel could not send {path} ({error})"})
 
 
-class _Slim:
+class _Slim(_Short):
     """For ipywidgets' own widgets: defaults, known to its scripts, need not lengthen a page."""
 
     def get_state(self, key=None, drop_defaults=False):
@@ -72,16 +91,16 @@ class _Layout(_Slim, ipywidgets.Layout):
     pass
 
 
-class _Style(_Slim, ipywidgets.SliderStyle):
-    pass
-
-
 class _Slider(_Slim, ipywidgets.FloatSlider):
-    pass
+    style = None  # which is a widget too, and may be missing
 
 
 class _Choice(_Slim, ipywidgets.SelectionSlider):
-    pass
+    style = None
+
+
+class _Link(_Slim, ipywidgets.widgets.widget_link.Link):
+    """What ``ipywidgets.jslink`` makes: two traits that are one in the page."""
 
 
 class Explorer(_Slim, ipywidgets.VBox):
@@ -95,15 +114,14 @@ class Explorer(_Slim, ipywidgets.VBox):
     """
 
     def __init__(self, sliders: dict[str, dict], canvas: Canvas, still: Callable[[], bytes], text):
-        style = _Style()  # and one layout: each widget's own would lengthen the page
         children = []
         for trait, options in sliders.items():
             limits = options.pop("limits", ())
             make, moves = (_Choice, "index") if "options" in options else (_Slider, "value")
-            slider = make(layout=canvas.layout, style=style, **options)
-            ipywidgets.jslink((slider, moves), (canvas, trait))
+            slider = make(layout=canvas.layout, **options)  # one for all keeps the page short
+            _Link((slider, moves), (canvas, trait))
             for end, limit in zip(("min", "max"), limits):
-                ipywidgets.jslink((slider, end), (canvas, limit))
+                _Link((slider, end), (canvas, limit))
             children.append(slider)
         super().__init__([*children, canvas], layout=canvas.layout)
         self._still, self._text = still, text
@@ -363,6 +381,91 @@ def beta_explorer(beta: float = 1) -> Explorer:
         return stills.betas(model, beta, tensors, position, boxes[position])
 
     return Explorer({"position": slider}, canvas, still, text)
+
+
+class AttributeMixer(Canvas):
+    """The canvas of :func:`attribute_mixer`: two faces, the morph, and each attribute's alpha."""
+
+    name = traitlets.Unicode(FACE_MODEL).tag(sync=True)
+    face = traitlets.Int(0).tag(sync=True)
+    other = traitlets.Int(0).tag(sync=True)
+    morph = traitlets.Float(0.0).tag(sync=True)
+    Smiling = traitlets.Float(0.0).tag(sync=True)
+    Eyeglasses = traitlets.Float(0.0).tag(sync=True)
+    Blond_Hair = traitlets.Float(0.0).tag(sync=True)
+    Beard = traitlets.Float(0.0).tag(sync=True)
+    Wearing_Hat = traitlets.Float(0.0).tag(sync=True)
+    Long_Hair = traitlets.Float(0.0).tag(sync=True)
+    Narrow_Eyes = traitlets.Float(0.0).tag(sync=True)
+
+
+ALPHA = 2.0  # the sliders reach from minus this to this
+
+
+def attribute_mixer(
+    face: int = 0, alphas: dict[str, float] | None = None, morph: float = 0.0
+) -> Explorer:
+    """A face's code plus alpha times the feature vector of each attribute, decoded in the page.
+
+    face: which of 12 held-out faces is chosen first; alphas: attribute -> where its slider starts,
+    within -2 to 2, 0 for those not named; morph: from 0, the face, to 1, a second one that the
+    reader chooses; first it is the next. Where exactly one attribute is flipped the same face drawn
+    so, its counterfactual, is shown beside. Chapter 6 derives it; ``tools/codes.py`` writes the
+    file with the faces.
+
+    Raises ValueError for a face, attribute, alpha or morph that there is not.
+    """
+    tensors = load_mixer()
+    count = len(tensors["mu"])
+    if face not in range(count):
+        raise ValueError(f"face is one of {count}, from 0 to {count - 1}; got {face}")
+    values = dict.fromkeys(avatars.NAMES, 0.0)
+    for name, alpha in (alphas or {}).items():
+        attribute_index(name, avatars.NAMES)
+        if not -ALPHA <= alpha <= ALPHA:
+            raise ValueError(f"alpha is from {-ALPHA:g} to {ALPHA:g}; got {alpha} for {name}")
+        values[name] = float(alpha)
+    if not 0 <= morph <= 1:
+        raise ValueError(f"morph is from 0, the face, to 1, another one; got {morph}")
+    from vaelib import stills
+
+    other = (face + 1) % count
+    canvas = AttributeMixer(explorer="mixer", face=face, other=other, morph=morph, **values)
+    sliders = {
+        name: {"description": readable(name), "min": -ALPHA, "max": ALPHA, "step": 0.1, "value": a}
+        for name, a in values.items()
+    }
+    sliders["morph"] = {"description": "Morph", "max": 1, "step": 0.05, "value": morph}
+    moved = [f"{readable(name)} {alpha:+g}" for name, alpha in values.items() if alpha]
+    if morph:
+        moved.insert(0, f"morphed by {morph:g} into face {other}")
+    text = (
+        f"Attribute mixer: face {face} as drawn and as decoded; decoded again with "
+        f"{', '.join(moved) or 'no attribute moved'}."
+    )
+
+    def still() -> bytes:
+        z = (1 - morph) * tensors["mu"][face] + morph * tensors["mu"][other]
+        z_new = z + torch.tensor(list(values.values())) @ tensors["vectors"]
+        flipped = _flipped(tensors["has"][face], list(values.values()), morph)
+        drawn = None if flipped is None else tensors["pictures"][face, 1 + flipped]
+        codes = torch.stack([tensors["mu"][face], z_new])
+        picture = tensors["pictures"][face, 0]
+        return stills.attribute_mixer(weights.load(FACE_MODEL), codes, picture, drawn)
+
+    return Explorer(sliders, canvas, still, text)
+
+
+def _flipped(has: torch.Tensor, alphas: list[float], morph: float) -> int | None:
+    """The one attribute that is moved, and to its other side: a counterfactual of it is drawn."""
+    moved = [k for k, alpha in enumerate(alphas) if alpha]
+    flips = not morph and len(moved) == 1 and (alphas[moved[0]] > 0) != bool(has[moved[0]])
+    return moved[0] if flips else None
+
+
+def readable(attribute: str) -> str:
+    """The name of an attribute as a slider shows it: Blond_Hair -> Blond hair."""
+    return attribute.replace("_", " ").capitalize()
 
 
 def _cloud_box(codes: torch.Tensor) -> list[float]:

@@ -5,13 +5,15 @@ weights, all else in ``vaelib/static``. ``tools/codes.py`` and ``tools/replay.py
 that came from a model names its weights' checksums, so that a stale file is found out.
 """
 
+import io
 import os
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from vaelib import latent, losses, weights
-from vaelib.data import Images
+from vaelib import avatars, latent, losses, weights
+from vaelib.data import Faces, Images
 
 STATIC = Path(__file__).parent / "static"
 BETAS = {
@@ -19,6 +21,11 @@ BETAS = {
     "beta-8": 8,
 }  # fmt: skip
 BETA_POINTS = 600  # codes of each of these models: seven maps in one file
+FACE_MODEL = "vae-avatars"
+# Held-out faces of seed 0: each attribute on some and not on others, every skin tone, and hair that
+# is never the colour of the skin.
+MIXED = (20141, 20529, 20736, 20946, 20079, 20042, 20632, 20592, 20170, 20941, 20833, 20060)
+MIXER_FACES = 3000  # training faces behind the feature vectors, the same as in chapter 6
 MAP_POINTS = 2000  # codes on a map: enough to see the cloud, and 30 KB
 
 
@@ -143,6 +150,76 @@ def load_betas() -> dict[str, torch.Tensor]:
 
 def _betas_sha256() -> list[str]:
     return [_sha256(f"{name}.{part}coder.safetensors") for name in BETAS for part in ("en", "de")]
+
+
+# --- faces to mix ---------------------------------------------------------------------------------
+
+
+def save_mixer(train: Faces, folder: Path = STATIC) -> Path:
+    """Keep what the attribute mixer of chapter 6 shows beside the decoder of ``vae-avatars``.
+
+    Of the held-out faces ``MIXED``: float16 ``mu`` (12, K) and uint8 ``has`` (12, 7). Float16
+    ``vectors`` (7, K): the :func:`vaelib.latent.feature_vector` of each attribute among ``train``.
+    uint8 ``png`` (bytes,): one sheet with a row for each face, the face and then its counterfactual
+    in each attribute. The metadata names the attributes, in order, and the weights and the recipe
+    of the drawings they came from. Drawing needs DiceBear; reading the file does not.
+    """
+    model = weights.load(FACE_MODEL)
+    traits = [avatars.traits(0, row) for row in MIXED]
+    faces = np.stack([avatars.draw(avatars.options(*each)) for each in traits])
+    flipped = [avatars.counterfactual(MIXED, name).pixels.numpy() for name in avatars.NAMES]
+    pixels, has = torch.from_numpy(faces), torch.tensor([each[0] for each in traits])
+    mu = latent.encode_images(model, train).mu
+    vectors = [latent.feature_vector(mu, train.has(name)) for name in avatars.NAMES]
+    tensors = {
+        "mu": latent.encode_images(model, Faces(pixels, has, avatars.NAMES)).mu.half(),
+        "has": has.to(torch.uint8),
+        "vectors": torch.stack(vectors).half(),
+        "png": _png_sheet(np.stack([faces, *flipped], axis=1)),
+    }
+    return write(
+        folder / "mixer.safetensors", tensors, {"names": avatars.NAMES, **_mixer_sources()}
+    )
+
+
+def mixer_is_current() -> bool:
+    """Whether the file of :func:`save_mixer` came from today's weights and drawings."""
+    path = STATIC / "mixer.safetensors"
+    return path.is_file() and _mixer_sources().items() <= weights.read(path)[0].items()
+
+
+def load_mixer() -> dict[str, torch.Tensor]:
+    """What :func:`save_mixer` keeps, in float32, with ``pictures`` (12, 8, 3, 64, 64) in [0, 1] in
+    place of the sheet."""
+    path = STATIC / "mixer.safetensors"
+    if not path.is_file():
+        raise weights.WeightsError(
+            f"{path.name} is missing: the attribute mixer shows its faces. In a clone run "
+            "`python tools/codes.py`, or install vaelib again."
+        )
+    from PIL import Image
+
+    tensors = weights.read(path)[1]
+    sheet = np.asarray(Image.open(io.BytesIO(tensors.pop("png").numpy().tobytes())))
+    rows, columns, size = len(MIXED), 1 + len(avatars.NAMES), avatars.SIZE
+    tiles = torch.tensor(sheet).reshape(rows, size, columns, size, 3).permute(0, 2, 4, 1, 3)
+    pictures = tiles.float() / 255
+    return {**{key: value.float() for key, value in tensors.items()}, "pictures": pictures}
+
+
+def _png_sheet(tiles: np.ndarray) -> torch.Tensor:
+    """uint8 (rows, columns, 3, H, W) as the bytes of one PNG file; alike ones lie side by side."""
+    from PIL import Image
+
+    rows, columns, channels, height, width = tiles.shape
+    sheet = tiles.transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
+    file = io.BytesIO()
+    Image.fromarray(sheet).save(file, format="png", optimize=True)
+    return torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)
+
+
+def _mixer_sources() -> dict[str, str]:
+    return {"encoder": _encoder_sha256(FACE_MODEL), "drawn_by": avatars.recipe()}
 
 
 # --- two recorded trainings -----------------------------------------------------------------------

@@ -107,6 +107,25 @@ def betas(
     return _png(figure)
 
 
+def attribute_mixer(
+    model: nn.Module, codes: Tensor, picture: Tensor, drawn: Tensor | None
+) -> bytes:
+    """``picture`` (C, H, W), what ``model`` decodes at its code and at the new one, ``codes``
+    (2, K), and where there is one the counterfactual ``drawn`` (C, H, W)."""
+    decoded = latent.decode_images(model, codes)
+    shown = {"$x$": picture, "$x$ decoded": decoded[0], "$z_{new}$ decoded": decoded[1]}
+    if drawn is not None:
+        shown["drawn so"] = drawn
+    figure = _figure(7.2, 2.2)
+    axes = figure.subplots(1, 4)
+    for ax in axes:
+        ax.axis("off")
+    for ax, (title, pixels) in zip(axes, shown.items()):
+        plots.pictures(pixels[None], ax=ax)
+        ax.set_title(title)
+    return _png(figure)
+
+
 def kl(mu: float, log_var: float, nats: float) -> bytes:
     """A prior, a posterior and the integrand of their KL, which is ``nats``."""
     figure = _figure(7.2, 3.6)

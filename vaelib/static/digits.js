@@ -1,6 +1,6 @@
 // Ten test images of MNIST, one of each digit, to choose from.
 import { readSafetensors } from "./engine.js";
-import { element, paintPicture } from "./page.js";
+import { pictureChoice } from "./page.js";
 
 export const SHAPE = [1, 28, 28];
 
@@ -12,20 +12,8 @@ export async function loadDigits(load) {
   return { pixels, rows: metadata.rows };
 }
 
-/** Radio buttons with the pictures on them; calls choose(i). Returns their element, and a function that marks one. */
-export function digitChoice(digits, legend, choose) {
-  const name = `vaelib-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
-  const radios = digits.rows.map((_, i) => {
-    const radio = element("input", { type: "radio", name, "aria-label": `a ${i}` });
-    radio.addEventListener("change", () => choose(i));
-    return radio;
-  });
-  const labels = radios.map((radio, i) => {
-    const picture = element("canvas", { "aria-hidden": "true" });
-    paintPicture(picture, digits.pixels(i), SHAPE);
-    return element("label", {}, radio, picture);
-  });
-  const group = element("fieldset", { class: "vaelib-digits" }, element("legend", {}, legend), ...labels);
-  const mark = (i) => radios.forEach((radio, k) => (radio.checked = k === i));
-  return [group, mark];
+/** Radio buttons with the digits on them; see pictureChoice. */
+export function digitChoice({ rows, pixels }, legend, choose) {
+  const names = rows.map((_, digit) => `a ${digit}`);
+  return pictureChoice(legend, names, pixels, SHAPE, choose);
 }

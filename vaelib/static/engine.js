@@ -101,54 +101,45 @@ function linear(x, _, weight, bias) {
 
 // A convolution is a matrix product: each row of `patches` holds what one number of the kernel meets at every place where the
 // kernel is laid. The transposed convolution goes the other way: its product says what each number of the kernel adds at every
-// place, and the patches are laid over each other. Both walk over the same pairs of pixels: (row, column) of the small image and
-// (row * stride + ky - padding, column * stride + kx - padding) of the large one.
+// place, and the patches are laid over each other. For both, `pixels` says where on the large image each entry of the patches lies.
 
-function convolve(x, { stride, padding }, weight, bias) {
+function convolve(x, layer, weight, bias) {
   const [outputs, inputs, size] = weight.shape;
-  const [, height, width] = x.shape;
-  const small = [height, width].map((side) => Math.floor((side + 2 * padding - size) / stride) + 1);
-  const places = small[0] * small[1];
-  const patches = new Float32Array(inputs * size * size * places);
-  forEachPair(inputs, size, stride, padding, [height, width], small, (one, many) => (patches[many] = x.data[one]));
-  weight.panels ??= panels(transposed(weight.data, outputs), outputs);
-  const y = product(weight.panels, panels(patches, places), inputs * size * size, outputs, places);
-  for (let o = 0, i = 0; o < outputs; o++) for (let p = 0; p < places; p++, i++) y[i] += bias.data[o];
+  const small = x.shape.slice(1).map((side) => Math.floor((side + 2 * layer.padding - size) / layer.stride) + 1);
+  const [rows, places] = [inputs * size * size, small[0] * small[1]];
+  weight.pixels ??= pixelsOf(inputs, size, layer, x.shape.slice(1), small);
+  weight.panels ??= panels(weight.data, rows, outputs, 1, rows);
+  const patches = new Float32Array(rows * places);
+  for (let i = 0; i < patches.length; i++) if (weight.pixels[i] >= 0) patches[i] = x.data[weight.pixels[i]];
+  const y = product(weight.panels, panels(patches, rows, places, places, 1), rows, outputs, places);
+  for (let i = 0; i < y.length; i++) y[i] += bias.data[Math.floor(i / places)];
   return { shape: [outputs, ...small], data: y };
 }
 
-function convolveTransposed(x, { stride, padding }, weight, bias) {
+function convolveTransposed(x, layer, weight, bias) {
   const [inputs, outputs, size] = weight.shape;
-  const [, height, width] = x.shape;
-  const large = [height, width].map((side) => (side - 1) * stride - 2 * padding + size);
-  const rows = outputs * size * size;
-  weight.panels ??= panels(weight.data, rows);
-  const patches = product(weight.panels, panels(x.data, height * width), inputs, rows, height * width);
-  const y = new Float32Array(outputs * large[0] * large[1]);
-  for (let o = 0; o < outputs; o++) y.fill(bias.data[o], o * large[0] * large[1], (o + 1) * large[0] * large[1]);
-  forEachPair(outputs, size, stride, padding, large, [height, width], (one, many) => (y[one] += patches[many]));
+  const [small, large] = [x.shape.slice(1), x.shape.slice(1).map((side) => (side - 1) * layer.stride - 2 * layer.padding + size)];
+  const [rows, places, area] = [outputs * size * size, small[0] * small[1], large[0] * large[1]];
+  weight.pixels ??= pixelsOf(outputs, size, layer, large, small);
+  weight.panels ??= panels(weight.data, inputs, rows, rows, 1);
+  const patches = product(weight.panels, panels(x.data, inputs, places, places, 1), inputs, rows, places);
+  const y = new Float32Array(outputs * area);
+  for (let o = 0; o < outputs; o++) y.fill(bias.data[o], o * area, (o + 1) * area);
+  for (let i = 0; i < patches.length; i++) if (weight.pixels[i] >= 0) y[weight.pixels[i]] += patches[i];
   return { shape: [outputs, ...large], data: y };
 }
 
-// Calls visit(pixel of the large image, entry of the patches) for every number of the kernel wherever it meets a pixel.
-function forEachPair(channels, size, stride, padding, [height, width], [rows, columns], visit) {
-  for (let c = 0, patch = 0; c < channels; c++) {
-    for (let ky = 0; ky < size; ky++) {
-      const [top, bottom] = inside(ky - padding, stride, height, rows);
-      for (let kx = 0; kx < size; kx++, patch += rows * columns) {
-        const [left, right] = inside(kx - padding, stride, width, columns);
-        for (let row = top; row < bottom; row++) {
-          const from = (c * height + row * stride + ky - padding) * width + kx - padding;
-          for (let column = left; column < right; column++) visit(from + column * stride, patch + row * columns + column);
-        }
-      }
-    }
+// For every number of the kernel and every place of the small image: the pixel of the large image where they meet, or -1 outside.
+function pixelsOf(channels, size, { stride, padding }, [height, width], [rows, columns]) {
+  const pixels = new Int32Array(channels * size * size * rows * columns);
+  for (let i = 0; i < pixels.length; i++) {
+    const [place, kernel] = [i % (rows * columns), Math.floor(i / (rows * columns))];
+    const x = (place % columns) * stride + (kernel % size) - padding;
+    const y = Math.floor(place / columns) * stride + (Math.floor(kernel / size) % size) - padding;
+    const inside = x >= 0 && x < width && y >= 0 && y < height;
+    pixels[i] = inside ? (Math.floor(kernel / size ** 2) * height + y) * width + x : -1;
   }
-}
-
-// Which positions of the small side have their partner, position * stride + offset, inside the large side: [first, end).
-function inside(offset, stride, large, small) {
-  return [Math.max(0, Math.ceil(-offset / stride)), Math.min(small, Math.floor((large - 1 - offset) / stride) + 1)];
+  return pixels;
 }
 
 // The product a' b of a (inner x rows) and b (inner x columns), both in panels: (rows x columns). Most of a picture's time is
@@ -184,17 +175,12 @@ function sixteen(a, i, b, j, inner, sums) {
   sums[12] = s12; sums[13] = s13; sums[14] = s14; sums[15] = s15;
 }
 
-// A matrix (inner x n, row by row) with four columns beside each other in memory, then the next four; zeros fill the last four.
-function panels(matrix, n) {
-  const inner = matrix.length / n;
+// A matrix (inner x n) with four columns beside each other in memory, then the next four; zeros fill the last four. Its entry
+// (i, k) is the number i * down + k * across of `data`.
+function panels(data, inner, n, down, across) {
   const packed = new Float64Array(4 * Math.ceil(n / 4) * inner);
-  for (let i = 0, from = 0; i < inner; i++) {
-    for (let k = 0; k < n; k++, from++) packed[((k >> 2) * inner + i) * 4 + (k & 3)] = matrix[from];
+  for (let k = 0; k < n; k++) {
+    for (let i = 0, to = (k >> 2) * 4 * inner + (k & 3); i < inner; i++, to += 4) packed[to] = data[i * down + k * across];
   }
   return packed;
-}
-
-function transposed(matrix, rows) {
-  const columns = matrix.length / rows;
-  return matrix.map((_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]);
 }

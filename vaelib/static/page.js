@@ -29,6 +29,23 @@ export function pictureFrame(title) {
   return [canvas, element("figure", {}, canvas, element("figcaption", {}, title))];
 }
 
+/** Radio buttons with pictures, pixels(i); the names are spoken. Calls choose(i). Returns their element, and what marks one. */
+export function pictureChoice(legend, names, pixels, shape, choose) {
+  const name = `vaelib-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+  const radios = names.map((label, i) => {
+    const radio = element("input", { type: "radio", name, "aria-label": label });
+    radio.addEventListener("change", () => choose(i));
+    return radio;
+  });
+  const labels = radios.map((radio, i) => {
+    const picture = element("canvas", { "aria-hidden": "true" });
+    paintPicture(picture, pixels(i), shape);
+    return element("label", {}, radio, picture);
+  });
+  const group = element("fieldset", { class: "vaelib-digits" }, element("legend", {}, legend), ...labels);
+  return [group, (i) => radios.forEach((radio, k) => (radio.checked = k === i))];
+}
+
 /** The parts of an explorer, side by side where there is room; each is [title, element, element …]. */
 export function sideBySide(...parts) {
   const pane = ([title, ...inside]) =>
@@ -104,8 +121,8 @@ export async function addStyle(load) {
 }
 
 /** Once all is loaded: mark the explorer and its sliders for the style sheet, and take the still picture away. */
-export function comeAlive(el) {
-  boxOf(el).classList.add("vaelib-explorer");
+export function comeAlive(el, ...classes) {
+  boxOf(el).classList.add("vaelib-explorer", ...classes);
   for (const still of el.closest(".cell_output")?.querySelectorAll(".explorer-still") ?? []) still.hidden = true;
 }
 

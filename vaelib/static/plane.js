@@ -7,8 +7,8 @@ const LOUPE = 10; // how much larger the loupe shows the posteriors: their sigma
 
 /**
  * codes: { z, labels, sigma } with z (N x 2, row by row), a digit for each, and where there are posteriors their sigma like
- * z; they are seen through a loupe. box: [low1, high1, low2, high2], the part of the
- * plane that is shown. The map lies on white in light and dark pages alike, for the ten colours are chosen for white.
+ * z; they are seen through a loupe. box: [low1, high1, low2, high2], what is shown. The map lies on white in light and dark
+ * pages alike, for the ten colours are chosen for white.
  */
 export class PlaneMap {
   constructor(canvas, { box, colours }) {
@@ -158,13 +158,7 @@ export class PlaneMap {
       const middle = [0, 1].map((axis) => median(mine.map((i) => z[2 * i + axis])));
       if (!this.holds(middle)) continue;
       const [x, y] = this.toScreen(middle);
-      g.beginPath();
-      g.arc(x, y, 8, 0, 2 * Math.PI);
-      g.fillStyle = "#fff";
-      g.fill();
-      g.lineWidth = 2;
-      g.strokeStyle = this.colours[digit];
-      g.stroke();
+      disc(g, [x, y], 8, "#fff", 2, this.colours[digit]);
       g.fillStyle = INK;
       g.fillText(String(digit), x, y + 0.5);
     }
@@ -187,13 +181,7 @@ export class PlaneMap {
     const radius = this.side * 0.17;
     const middle = [x > this.side / 2 ? MARGIN.left + radius + 3 : this.side - MARGIN.right - radius - 3, radius + MARGIN.top + 3];
     g.save();
-    g.beginPath();
-    g.arc(...middle, radius, 0, 2 * Math.PI);
-    g.fillStyle = "#fff";
-    g.fill();
-    g.lineWidth = 2;
-    g.strokeStyle = INK;
-    g.stroke();
+    disc(g, middle, radius, "#fff", 2, INK);
     g.clip();
     g.translate(...middle);
     g.scale(LOUPE, LOUPE);
@@ -209,21 +197,16 @@ export class PlaneMap {
     }
     this.drawEllipse(nearest, LOUPE);
     g.restore();
-    g.fillStyle = "#ffd400";
-    g.strokeStyle = "#000";
-    g.lineWidth = 1.5;
-    g.beginPath();
-    g.arc(...middle, 3.5, 0, 2 * Math.PI);
-    g.fill();
-    g.stroke();
+    disc(g, middle, 3.5, "#ffd400", 1.5, "#000");
     g.fillStyle = INK;
     g.font = "10px sans-serif";
     g.textAlign = "center";
     g.textBaseline = "top";
     g.lineWidth = 3;
     g.strokeStyle = "#fff";
-    g.strokeText(`×${LOUPE}`, middle[0], middle[1] + radius - 14);
-    g.fillText(`×${LOUPE}`, middle[0], middle[1] + radius - 14);
+    const name = [`×${LOUPE}`, middle[0], middle[1] + radius - 14];
+    g.strokeText(...name);
+    g.fillText(...name);
   }
 
   // The point is an open ring, for the ellipse is often small enough to lie inside it. Beyond the map's edge it is shown
@@ -236,17 +219,20 @@ export class PlaneMap {
     ];
     const g = this.context;
     g.globalAlpha = this.holds(z) ? 1 : 0.4;
-    for (const [width, colour] of [[7, "#000"], [4, "#ffd400"]]) {
-      g.beginPath();
-      g.arc(x, y, this.side < 220 ? 7 : 9, 0, 2 * Math.PI);
-      g.lineWidth = width;
-      g.strokeStyle = colour;
-      g.stroke();
-    }
+    const radius = this.side < 220 ? 7 : 9;
+    for (const [width, colour] of [[7, "#000"], [4, "#ffd400"]]) disc(g, [x, y], radius, "#0000", width, colour);
     g.fillStyle = "#000";
     g.fillRect(x - 1, y - 1, 2, 2);
     g.globalAlpha = 1;
   }
+}
+
+function disc(g, centre, radius, fill, width, stroke) {
+  g.beginPath();
+  g.arc(...centre, radius, 0, 2 * Math.PI);
+  Object.assign(g, { fillStyle: fill, lineWidth: width, strokeStyle: stroke });
+  g.fill();
+  g.stroke();
 }
 
 /** About `count` round numbers between low and high. */
