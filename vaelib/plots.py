@@ -35,14 +35,16 @@ def pictures(
     captions the columns."""
     columns = columns or min(len(images), 10)
     rows = -(-len(images) // columns)
-    ax = _axes(ax, (min(9, 0.9 * columns), 0.95 * rows * min(9, 0.9 * columns) / columns))
+    wide = min(9, 0.9 * columns)
+    below = 0.0 if not captions else 0.7 if _turned(captions) else 0.3
+    ax = _axes(ax, (wide, 0.95 * rows * wide / columns + below))
     ax.imshow(_sheet(images, columns), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     height, width = images.shape[2] + 1, images.shape[3] + 1
     _bare(ax)
     if titles:
         ax.set_yticks([height * (row + 0.5) for row in range(rows)], titles)
     if captions:
-        turned = {"rotation": 25, "ha": "right"} if max(map(len, captions)) > 8 else {}
+        turned = {"rotation": 25, "ha": "right"} if _turned(captions) else {}
         places = [width * (column + 0.5) for column in range(columns)]
         ax.set_xticks(places, captions, fontsize=9, **turned)
     return ax
@@ -267,6 +269,10 @@ def _sheet(images: Tensor, columns: int, gap: int = 1) -> np.ndarray:
         top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
         sheet[:, top : top + h, left : left + w] = image
     return (sheet[0] if c == 1 else sheet.permute(1, 2, 0)).numpy()
+
+
+def _turned(captions: list[str]) -> bool:
+    return max(map(len, captions)) > 8  # longer ones would run into each other
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
