@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from playwright.sync_api import Locator, Page
 
-from vaelib import explorer_assets, losses, weights
+from vaelib import avatars, explorer_assets, losses, weights
+from vaelib.explore import readable
 from vaelib.latent import decode_images
 
 AE, VAE = "ae-mnist-2d", "vae-mnist-2d"
@@ -192,6 +193,39 @@ def assert_says_the_librarys_kl(where: Page | Locator) -> None:
     assert (torch.tensor(got) - wanted).abs().max() <= 6e-4, (got, wanted)
 
 
+def faces_seen(where: Page | Locator) -> torch.Tensor:
+    """The mixer's pictures that are not hidden, in levels, (pictures, 3, 64, 64)."""
+    levels = where.locator(".vaelib-faces .vaelib-picture:visible").evaluate_all("""(all) =>
+      all.map((canvas) => [...canvas.getContext("2d").getImageData(0, 0, 64, 64).data])""")
+    return torch.tensor(levels).reshape(-1, 64, 64, 4)[..., :3].permute(0, 3, 1, 2)
+
+
+def expected_faces(face: int, other: int, sliders: tuple[float, ...]) -> torch.Tensor:
+    """z_new decoded, x, x decoded and, where there is one, the counterfactual: by PyTorch."""
+    *alphas, morph = sliders
+    shown = explorer_assets.load_mixer()
+    z = shown["mu"][face]
+    z_new = z + morph * (shown["mu"][other] - z) + torch.tensor(alphas) @ shown["vectors"]
+    decoded = decode_images(model(explorer_assets.FACE_MODEL), torch.stack([z_new, z]))
+    pictures = [decoded[0], shown["pictures"][face, 0], decoded[1]]
+    flipped = [k for k, a in enumerate(alphas) if a and (a > 0) != bool(shown["has"][face, k])]
+    if flipped and not morph and sum(a != 0 for a in alphas) == 1:
+        pictures.append(shown["pictures"][face, 1 + flipped[0]])
+    return torch.stack(pictures) * 255
+
+
+def assert_shows_the_mixed_face(where: Page | Locator) -> None:
+    chosen = where.locator(".vaelib-digits").evaluate_all("""(groups) => groups.map((group) =>
+      [...group.querySelectorAll("input")].findIndex((radio) => radio.checked))""")
+    seen, expected = faces_seen(where), expected_faces(*chosen, point(where))
+    assert len(seen) == len(expected), f"{len(seen)} pictures at {point(where)}"
+    assert (seen - expected).abs().max() <= LEVELS
+    if len(seen) == 4:
+        pictures = expected / 255
+        errors = [(pictures[i] - pictures[3]).square().mean().item() for i in (0, 2)]
+        assert f"of z_new decoded {errors[0]:.4f}, of x decoded {errors[1]:.4f}." in says(where)
+
+
 class Case(NamedTuple):
     """An explorer: the call that makes it, its sliders' names, and a check of all it shows."""
 
@@ -213,3 +247,10 @@ EXPLORERS = {
     "betas": Case("beta_explorer(beta=0.5)", ["β"], assert_shows_the_model_of_its_beta),
     "kl": Case("kl_playground()", ["μ", "log σ²"], assert_says_the_librarys_kl),
 }
+MIXED = 2  # blond, with a beard and a hat
+if explorer_assets.FACE_MODEL in weights.available():  # it takes an hour to train
+    EXPLORERS["mixer"] = Case(
+        f"attribute_mixer({MIXED}, {{'Smiling': 0.5}})",
+        [*map(readable, avatars.NAMES), "Morph"],
+        assert_shows_the_mixed_face,
+    )

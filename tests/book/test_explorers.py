@@ -26,6 +26,7 @@ from explorers import (
     assert_every_slider_moves_the_pictures,
     assert_pictures_are_pytorchs,
     assert_says_the_librarys_kl,
+    assert_shows_the_mixed_face,
     assert_shows_the_model_of_its_beta,
     assert_shows_the_recorded_step,
     assert_shows_the_sample,
@@ -349,7 +350,8 @@ def test_the_book_carries_the_weights_that_its_explorers_ask_for_and_no_others(s
     there = {path.name for path in (small_book / "_static/weights").glob("*.safetensors")}
     parts = ("codes", "decoder", "encoder")
     wanted = {f"{name}.{part}.safetensors" for name in (AE, VAE) for part in parts}
-    wanted |= {f"{name}.{part}.safetensors" for name in explorer_assets.BETAS for part in parts[1:]}
+    pairs = [*explorer_assets.BETAS, explorer_assets.FACE_MODEL]
+    wanted |= {f"{name}.{part}.safetensors" for name in pairs for part in parts[1:]}
     assert there == wanted
 
 
@@ -599,6 +601,84 @@ def test_a_decoder_that_does_not_come_leaves_the_last_pictures_and_a_sentence(
         settle(page)
         assert (painted(page) - samples_of("beta-1")).abs().max() <= LEVELS
         assert page.get_by_text("could not be loaded").count() == 0
+
+
+# --- the attribute mixer --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["http", "file"])
+def test_the_mixer_shows_the_truth_exactly_where_there_is_one(
+    browser, small_book, small_address, place
+):
+    path = "chapters/mixer.html"
+    url = small_address + path if place == "http" else (small_book / path).as_uri()
+    with explorer_at(browser, url) as page:
+        truth = page.locator(".vaelib-faces figure").nth(3)
+
+        def press(slider: str, *keys: str) -> None:
+            handle = page.get_by_role("slider", name=slider, exact=True)
+            handle.focus()
+            for key in keys:
+                handle.press(key)
+
+        def check(drawn: str | None, reason: str = "") -> None:
+            settle(page)
+            assert_shows_the_mixed_face(page)
+            assert truth.is_visible() == (drawn is not None)
+            if drawn:
+                assert truth.inner_text() == f"The same face drawn {drawn}"
+            assert reason in page.locator(".vaelib-faces").inner_text()
+
+        check("smiling")
+        page.get_by_role("button", name="Reset").click()
+        check(None, "Move one attribute")
+        assert point(page) == (0.0,) * 8
+        press("Beard", "ArrowRight")
+        check(None, "There is no more of it to draw: this is a face with a beard.")
+        press("Beard", "Home")
+        check("without a beard")
+        press("Wearing hat", "ArrowLeft")
+        check(None, "one attribute changed, and 2 are")
+        press("Wearing hat", "ArrowRight")
+        check("without a beard")
+        press("Morph", "ArrowRight")
+        check(None, "No face was drawn between two")
+        second = page.get_by_role("group", name="The second face").get_by_role("radio")
+        second.nth(3).focus()
+        second.nth(3).press("ArrowRight")
+        press("Morph", "PageUp", "PageUp")
+        check(None)
+        page.get_by_role("button", name="Reset").click()
+        page.get_by_role("group", name="The face x").get_by_label("face 9: ").check(force=True)
+        press("Eyeglasses", "End")
+        check("with glasses")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_mixer_fits_a_phone_and_has_names(browser, small_address, dark):
+    options = {"color_scheme": "dark" if dark else "light"}
+    options["viewport"] = {"width": 390, "height": 800}
+    with opened(browser, small_address + "chapters/mixer.html", **options) as (page, visit):
+        awake(page)
+        widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
+          ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
+        assert widest <= 390
+        pictures = page.locator(".vaelib-faces [role=img]")
+        labels = [pictures.nth(i).get_attribute("aria-label") for i in range(4)]
+        assert labels[0] == "Decoded: z_new = face 2 + 0.50 Smiling."
+        assert labels[1] == "x; face 2: with blond hair, with a beard, with a hat"
+        assert labels[3] == "The same face drawn smiling"
+        radios = page.get_by_role("radio")
+        names = [radios.nth(i).get_attribute("aria-label") for i in range(24)]
+        assert len(set(names)) == 12
+        assert names[0] == "face 0: none of the attributes"
+        radios.nth(2).focus()
+        page.keyboard.press("ArrowRight")
+        settle(page)
+        assert_shows_the_mixed_face(page)
+        assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
+        if folder := os.environ.get("VAELIB_SHOTS"):
+            page.locator(".cell_output").screenshot(path=f"{folder}/mixer-{dark}.png")
 
 
 # --- the real book --------------------------------------------------------------------------------
