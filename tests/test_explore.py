@@ -226,6 +226,9 @@ def test_slim_state_keeps_what_a_page_needs(shipped):
     slider = explore.latent_explorer(*shipped, z=(0.5, -1.0)).children[0]
     state = slider.get_state()
     assert {"_model_name", "_model_module", "layout"} <= set(state)
+    # Defaults in Python, but not in JavaScript.
+    limits = {"min": 0, "max": 10, "step": 0.1}
+    assert limits.items() <= explore._Slider(**limits).get_state().items()
     for name in ("value", "min", "max", "step", "description"):
         default = slider.traits()[name].default_value
         assert state.get(name, default) == getattr(slider, name)

@@ -43,10 +43,10 @@ PRIOR = [-4.0, 4.0, -4.0, 4.0]  # of the plane: nearly every sample of N(0, I) l
 
 class _Short(ipywidgets.Widget):
     """A page holds the state of each of its widgets, with names of 32 letters and what is empty;
-    40 bits are enough for a name."""
+    eight letters of 64 kinds tell a page's widgets apart."""
 
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, model_id=secrets.token_hex(5), **kwargs)
+        super().__init__(*args, model_id=secrets.token_urlsafe(6), **kwargs)
 
     def get_state(self, key=None, drop_defaults=False):
         state = super().get_state(key, drop_defaults)
@@ -83,7 +83,9 @@ class _Slim(_Short):
     def get_state(self, key=None, drop_defaults=False):
         if key is not None:
             return super().get_state(key, drop_defaults)
-        names = [name for name in self.keys if name.startswith("_model_")]
+        # The limits of sliders have other defaults in Python than in the scripts.
+        kept = ("_model_name", "_model_module", "_model_module_version", "min", "max", "step")
+        names = [name for name in self.keys if name in kept]
         return {**super().get_state(drop_defaults=True), **super().get_state(names)}
 
 
