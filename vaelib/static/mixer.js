@@ -91,7 +91,7 @@ export async function mount({ model, el, load, signal }) {
       paintPicture(truth, goal, SHAPE);
       truth.nextSibling.textContent = `The same face drawn ${WORDS[names[k]][1 - has[face][k]]}`;
       truth.setAttribute("aria-label", truth.nextSibling.textContent);
-      const [now, before] = [picture, reconstruction].map((pixels) => distance(pixels, goal).toFixed(4));
+      const [now, before] = [picture, reconstruction].map((pixels) => distance(pixels, goal).toFixed(5));
       says.push(`Mean squared difference from the face drawn so: of z_new decoded ${now}, of x decoded ${before}.`);
     }
     sums.replaceChildren(`${says[0]} `, element("br"), says[1] ?? "");
