@@ -25,7 +25,7 @@ FACE_MODEL = "vae-avatars"
 # Held-out faces of seed 0: each attribute on some and not on others, every skin tone, and hair that
 # is never the colour of the skin.
 MIXED = (20141, 20529, 20736, 20946, 20079, 20042, 20632, 20592, 20170, 20941, 20833, 20060)
-MIXER_FACES = 3000  # training faces behind the feature vectors, the same as in chapter 6
+MIXER_FACES = 2000  # training faces behind the feature vectors, the same as in chapter 6
 MAP_POINTS = 2000  # codes on a map: enough to see the cloud, and 30 KB
 
 
