@@ -37,11 +37,14 @@ class FrontEnd:
 
 
 FRONT_ENDS = {
-    "lab": FrontEnd("lab/tree/{}", ".jp-Notebook .jp-CodeCell", ROOT / ".venv"),
-    "notebook7": FrontEnd("notebooks/{}", ".jp-Notebook .jp-CodeCell", ROOT / ".venv"),
+    # A workspace for each notebook, or JupyterLab opens beside it what was open before.
+    "lab": FrontEnd(
+        "lab/workspaces/{0}/tree/{0}.ipynb", ".jp-Notebook .jp-CodeCell", ROOT / ".venv"
+    ),
+    "notebook7": FrontEnd("notebooks/{}.ipynb", ".jp-Notebook .jp-CodeCell", ROOT / ".venv"),
     # ipywidgets 7 has its own front end, which Notebook 7 and JupyterLab 4 do not run: they answer
     # "Module @jupyter-widgets/base, version ^1.2.0 is not registered, however, 2.0.0 is".
-    "classic": FrontEnd("nbclassic/notebooks/{}", ".code_cell", ROOT / ".venv-colab"),
+    "classic": FrontEnd("nbclassic/notebooks/{}.ipynb", ".code_cell", ROOT / ".venv-colab"),
 }
 
 
@@ -136,7 +139,7 @@ class Notebook:
         self.path = folder / self.file
         self.visit = Visit()
         self.page = new_context(browser).new_page()
-        self.url = f"{self.address}{FRONT_ENDS[front_end].address}?token=test".format(self.file)
+        self.url = f"{self.address}{FRONT_ENDS[front_end].address}?token=test".format(name)
 
     def open(self, *cells: str) -> None:
         """Write the cells, open the notebook and run it from the top."""
