@@ -86,7 +86,7 @@ def faces(
     plant: ``(follower, leader, strength)`` makes a correlation: in a share ``strength`` of the
     faces the follower is set to what the leader is, and in the others tossed as ever. root: the
     cache folder. Some 200 faces a second and processor the first time, read from the cache after;
-    a face in it takes 1.5 kB. Raises DataError where DiceBear or resvg is not installed and the
+    a face in it takes 2 kB. Raises DataError where DiceBear or resvg is not installed and the
     cache has not the faces, ValueError for an unknown attribute or a number below 0.
     """
     if n < 1 or start < 0:
@@ -240,7 +240,7 @@ def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bo
                     whole = []
     except OSError as error:
         raise DataError(
-            f"the drawn faces could not be written to {folder}: {error}. A thousand take 1.5 MB. "
+            f"the drawn faces could not be written to {folder}: {error}. A thousand take 2.3 MB. "
             "Free some space, or set VAELIB_DATA to another folder."
         ) from error
 

@@ -177,6 +177,10 @@ class Notebook:
 
     def shut_down_kernel(self) -> None:
         self.api(f"sessions/{self.session()['id']}", "DELETE")
+        if "nbclassic" in self.url:  # asks what to do about it, in front of everything
+            self.page.locator(".modal-dialog").wait_for()
+            self.page.evaluate("jQuery('.modal').modal('hide')")
+            self.page.locator(".modal-dialog").wait_for(state="hidden")
 
     def show(self, cell: int) -> None:
         """Scroll to the end of a cell: its output."""
