@@ -94,15 +94,24 @@ def faces(
     tosses = [traits(seed, index, plant)[0] for index in range(start, start + n)]
     folder = _folder(root, seed, plant)
     blocks = range(start // BLOCK, (start + n - 1) // BLOCK + 1)
-    missing = [block for block in blocks if not _is_whole(folder / f"{block}.npz")]
-    if missing:
+    pixels = np.empty((n, 3, SIZE, SIZE), np.uint8)  # the one array that stays: 12 kB a face
+
+    def fill(blocks: Iterable[int]) -> list[int]:
+        """Copy what the cache has of these blocks; give back those that have to be drawn."""
+        missing = []
+        for block in blocks:
+            if (drawn := _read(folder / f"{block}.npz")) is None:
+                missing.append(block)
+                continue
+            begin = block * BLOCK
+            first, last = max(start, begin), min(start + n, begin + BLOCK)
+            pixels[first - start : last - start] = drawn[first - begin : last - begin]
+        return missing
+
+    if missing := fill(blocks):
         _draw_blocks(missing, folder, seed, plant, progress)
-    # Read into the one array that stays: 12 kB a face.
-    pixels = np.empty((n, 3, SIZE, SIZE), np.uint8)
-    for block in blocks:
-        drawn = _read(folder / f"{block}.npz")
-        first, last = max(start, block * BLOCK), min(start + n, (block + 1) * BLOCK)
-        pixels[first - start : last - start] = drawn[first - block * BLOCK : last - block * BLOCK]
+        if gone := fill(missing):
+            raise DataError(f"blocks {gone} of {folder} were lost as they were drawn: try again")
     return Faces(torch.from_numpy(pixels), torch.tensor(tosses), NAMES)
 
 
@@ -260,15 +269,12 @@ def _write(path: Path, pixels: np.ndarray) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> np.ndarray:
-    # Opened here: np.load does not close a file that it cannot read.
-    with path.open("rb") as file, np.load(file) as content:
-        return content["pixels"]
-
-
-def _is_whole(path: Path) -> bool:
-    """True if the block is there and can be read; a damaged one is drawn again."""
+def _read(path: Path) -> np.ndarray | None:
+    """The pixels of a block; None if it is not there or damaged, so that it is drawn again."""
     try:
-        return _read(path).shape == (BLOCK, 3, SIZE, SIZE)
+        # Opened here: np.load does not close a file that it cannot read.
+        with path.open("rb") as file, np.load(file) as content:
+            pixels = content["pixels"]
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
-        return False
+        return None
+    return pixels if pixels.shape == (BLOCK, 3, SIZE, SIZE) else None
