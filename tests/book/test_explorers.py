@@ -293,6 +293,12 @@ def test_the_still_picture_is_gone_once_the_explorer_is_there(explorer):
     assert explorer.locator(".explorer-still").is_hidden()
 
 
+def widest(page: Page) -> float:
+    """How far to the right the explorer reaches, or anything in it, in pixels."""
+    return page.evaluate("""() => Math.max(...[...document.querySelectorAll(
+      ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_explorer_fits_a_phone(browser, small_address, dark):
     scheme = {"color_scheme": "dark" if dark else "light"}
@@ -302,9 +308,7 @@ def test_the_explorer_fits_a_phone(browser, small_address, dark):
         awake(page)
         sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(sideways) <= 0
-        widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
-          ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
-        assert widest <= 390
+        assert widest(page) <= 390
         canvas = page.locator(".vaelib-map").nth(1)
         canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()
@@ -515,9 +519,7 @@ def test_the_kl_playground_fits_a_phone(browser, small_address, dark):
     phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True}
     with opened(browser, small_address + "chapters/kl.html", **scheme, **phone) as (page, _):
         awake(page)
-        widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
-          ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
-        assert widest <= 390
+        assert widest(page) <= 390
         assert page.locator(".vaelib-plot").bounding_box()["width"] > 240
 
 
@@ -570,9 +572,7 @@ def test_the_slider_over_beta_fits_a_phone(browser, small_address, dark):
     options["viewport"] = {"width": 390, "height": 800}
     with opened(browser, small_address + "chapters/betas.html", **options) as (page, visit):
         awake(page)
-        widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
-          ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
-        assert widest <= 390
+        assert widest(page) <= 390
         pictures = page.locator(".vaelib-explorer [role=img]")
         labels = [pictures.nth(i).get_attribute("aria-label") for i in range(pictures.count())]
         assert len(labels) == 12
@@ -660,9 +660,7 @@ def test_the_mixer_fits_a_phone_and_has_names(browser, small_address, dark):
     options["viewport"] = {"width": 390, "height": 800}
     with opened(browser, small_address + "chapters/mixer.html", **options) as (page, visit):
         awake(page)
-        widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
-          ".vaelib-explorer, .vaelib-explorer *")].map((e) => e.getBoundingClientRect().right))""")
-        assert widest <= 390
+        assert widest(page) <= 390
         pictures = page.locator(".vaelib-faces [role=img]")
         labels = [pictures.nth(i).get_attribute("aria-label") for i in range(4)]
         assert labels[0] == "Decoded: z_new = face 2 + 0.50 Smiling."
