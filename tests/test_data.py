@@ -158,6 +158,11 @@ def test_a_good_cache_is_read_and_no_source_is_asked(served, tmp_path):
     assert served.asked == []
 
 
+def test_digits_are_ink_on_paper(served, tmp_path):
+    served.write(raw_of(tmp_path))
+    assert [half.ink for half in data.mnist(tmp_path)] == [True, True]
+
+
 def test_a_good_cache_may_lie_in_a_folder_that_cannot_be_written(served, tmp_path, monkeypatch):
     served.write(raw_of(tmp_path))
 
@@ -672,6 +677,25 @@ def test_images_can_be_sliced_listed_indexed_and_looped_over():
         images[10]
     assert images.shape == SHAPE
     assert len(images[:0]) == 0
+
+
+@pytest.mark.parametrize("ink", [False, True])
+def test_what_the_pixels_are_is_kept_by_every_smaller_or_moved_set(ink):
+    x = torch.rand(6, *SHAPE, generator=generator())
+    images = Images.from_float(x, ink=ink)
+    kept = [images, images[2:4], images[3], images[[0, 5]], images.to("meta"), *images]
+    assert [part.ink for part in kept] == [ink] * len(kept)
+
+
+def test_pixels_are_light_unless_the_set_says_ink():
+    assert not Images.from_float(torch.zeros(1, *SHAPE)).ink
+    assert not faces().ink
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_batches_of_no_image_are_refused(batch_size):
+    with pytest.raises(ValueError, match=f"at least 1; got {batch_size}"):
+        list(bars(4).batches(batch_size))
 
 
 # --- Faces ----------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,10 +64,13 @@ class Images:
 
     The whole set is one tensor, so a batch is one indexing operation: no worker processes, no
     decoding, no transforms. ``batches`` yields float pixels in [0, 1].
+    ink: what the pixels of one channel are, so that figures are no negatives. True: ink on paper,
+    1 is black, as in MNIST. False: light, 1 is white, as in photographs. Colours are light.
     """
 
     pixels: Tensor
     labels: Tensor
+    ink: bool = field(default=False, kw_only=True)
 
     def __post_init__(self):
         if self.pixels.dtype != torch.uint8 or self.pixels.dim() != 4:
@@ -84,7 +87,7 @@ class Images:
         return (len(self.pixels),)
 
     @classmethod
-    def from_float(cls, x: Tensor, labels: Tensor | None = None) -> "Images":
+    def from_float(cls, x: Tensor, labels: Tensor | None = None, *, ink: bool = False) -> "Images":
         """Images from float pixels in [0, 1], rounded to 256 levels; ValueError outside."""
         if not bool(((x >= 0) & (x <= 1)).all()):  # False for NaN too
             raise ValueError(
@@ -92,7 +95,7 @@ class Images:
                 f"{' with NaN' if x.isnan().any() else ''}. Divide 8-bit pixels by 255."
             )
         labels = torch.zeros(len(x), dtype=torch.int64) if labels is None else labels
-        return cls((x * 255).round().to(torch.uint8), labels)
+        return cls((x * 255).round().to(torch.uint8), labels, ink=ink)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -122,8 +125,12 @@ class Images:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (x, labels), x float32 (N, C, H, W) in [0, 1]; shuffled if a generator is given.
 
-        The last batch may be smaller.
+        The last batch may be smaller. Raises ValueError for batches of no image.
         """
+        if batch_size < 1:
+            raise ValueError(
+                f"batch_size is how many images a batch has, at least 1; got {batch_size}"
+            )
         order = None
         if generator is not None:
             order = torch.randperm(len(self), generator=generator, device=generator.device)
@@ -193,7 +200,7 @@ def mnist(root: str | os.PathLike | None = None) -> Mnist:
     halves = []
     for train in (True, False):
         half = datasets.MNIST(root, train=train, download=False)
-        halves.append(Images(half.data[:, None], half.targets))
+        halves.append(Images(half.data[:, None], half.targets, ink=True))
     return Mnist(*halves)
 
 
