@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 
 from vaelib import plots
+from vaelib.data import Faces, Images
 from vaelib.latent import Codes
 from vaelib.losses import kl_divergence
 from vaelib.training import Config, History, Record
@@ -67,9 +68,10 @@ def posteriors(n=50):
 
 
 def effects():
-    """Alphas (5,), an attribute's probability over 9 faces that rises, what another one does."""
+    """Alphas (5,), an attribute's probability over 9 faces that rises, what another one does, and
+    the names of all."""
     target = torch.linspace(0, 1, 5)[:, None] * torch.linspace(0.8, 1, 9)
-    return torch.linspace(-2, 2, 5), target, {"another": torch.full((5,), 0.1)}
+    return torch.linspace(-2, 2, 5), target, {"another": torch.full((5,), 0.1)}, ["own", "another"]
 
 
 HELPERS = {
@@ -173,6 +175,60 @@ def test_grey_levels_mean_the_same_in_every_figure():
     for pictures in (images(2), images(2) * 0.1, torch.zeros(2, 1, 4, 4)):
         assert plots.pictures(pictures).get_images()[0].get_clim() == (0, 1)
         assert plots.manifold(pictures[None]).get_images()[0].get_clim() == (0, 1)
+
+
+def shown(ax):
+    """The colours that a reader sees, (rows, columns, RGB)."""
+    (drawn,) = ax.get_images()
+    return torch.as_tensor(drawn.to_rgba(drawn.get_array()))[..., :3]
+
+
+def photographs(n=6):
+    """Grey photographs as a reader would hold them: dark to the left, light to the right."""
+    x = torch.linspace(0, 1, 6).expand(n, 1, 4, 6)
+    return Faces(Images.from_float(x).pixels, torch.zeros(n, 1).bool(), ("Smiling",))
+
+
+def test_photographs_are_shown_as_they_are_and_digits_as_ink():
+    x = photographs().float()
+    digits = Images.from_float(x, ink=True)
+    light, ink = shown(plots.pictures(photographs())), shown(plots.pictures(digits))
+    for column in range(6):
+        assert light[0, column].tolist() == pytest.approx([column / 5] * 3, abs=0.01)
+        assert ink[0, column].tolist() == pytest.approx([1 - column / 5] * 3, abs=0.01)
+    assert shown(plots.pictures(x)).equal(ink)  # a bare tensor: the digits that a model decodes
+    assert shown(plots.pictures(x, ink=False)).equal(light)
+    assert shown(plots.pictures(photographs()[:2])).equal(light[:, :13])
+    assert shown(plots.pictures(digits, ink=False)).equal(light)  # who says it has the last word
+
+
+@pytest.mark.parametrize("ink", [True, False])
+def test_paper_is_white_between_the_pictures_and_after_the_last(ink):
+    sheet = shown(plots.pictures(torch.full((5, 1, 4, 6), 0.5), columns=3, ink=ink))
+    assert (sheet[4] == 1).all()
+    assert (sheet[:, 6] == 1).all()
+    assert (sheet[5:, 14:] == 1).all()
+    assert (sheet[:4, :6] < 0.6).all()
+
+
+def test_a_manifold_of_photographs_is_no_negative():
+    x = photographs(4).float()
+    light = shown(plots.manifold(x.unflatten(0, (2, 2)), ink=False))
+    ink = shown(plots.manifold(x.unflatten(0, (2, 2))))
+    torch.testing.assert_close(light, 1 - ink, atol=0.01, rtol=0)
+    assert (light[:, 5] == 1).all()
+    assert shown(plots.manifold(photographs(4))).equal(light)  # in reading order, as a square
+    with pytest.raises(ValueError, match="6 images are no square"):
+        plots.manifold(photographs(6))
+
+
+def test_colours_are_light_whatever_is_said():
+    x = images(4, channels=3)
+    expected = shown(plots.pictures(x))
+    assert shown(plots.pictures(x, ink=True)).equal(expected)
+    assert shown(plots.pictures(Images.from_float(x))).equal(
+        shown(plots.pictures(Images.from_float(x).float()))
+    )
 
 
 def test_titles_stand_at_their_rows():
@@ -398,8 +454,8 @@ def test_the_colours_of_the_digits_can_be_told_apart(seen):
 
 
 def test_feature_effects_draw_the_mean_the_band_and_the_others():
-    alphas, target, others = effects()
-    ax = plots.feature_effects(alphas, target, others, title="Hat")
+    alphas, target, others, names = effects()
+    ax = plots.feature_effects(alphas, target, others, names, title="Hat")
     mean, other = (line.get_ydata() for line in ax.lines[:2])
     torch.testing.assert_close(torch.as_tensor(mean), target.mean(1))
     assert (torch.as_tensor(other) == 0.1).all()
@@ -407,6 +463,24 @@ def test_feature_effects_draw_the_mean_the_band_and_the_others():
     heights = torch.as_tensor(band.get_paths()[0].vertices)[:, 1]
     assert heights.max() == pytest.approx(target.quantile(0.9, dim=1).max().item(), abs=1e-6)
     assert ax.get_title() == "Hat"
+
+
+def look(line):
+    return to_hex(line.get_color()), line.get_linestyle()
+
+
+def test_an_attribute_looks_the_same_in_every_panel_whatever_each_leaves_out():
+    alphas, target, *_ = effects()
+    names = ["Hat", "Beard", "Smile", "Glasses"]
+    looks = {}
+    for own in names:
+        others = {name: target[:, 0] for name in names if name != own}
+        ax = plots.feature_effects(alphas, target, others, names)
+        for line in ax.lines:
+            looks.setdefault(line.get_label(), set()).add(look(line))
+    seen = [looks[name] for name in names]
+    assert [len(each) for each in seen] == [1] * 4
+    assert len(set.union(*seen)) == 4  # and no two look alike
 
 
 def test_a_matrix_writes_each_value_where_it_stands():

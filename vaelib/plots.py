@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from torch import Tensor
 
+from vaelib.data import Images
 from vaelib.latent import Codes
 from vaelib.training import History
 
@@ -28,17 +29,22 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
 
 
 def pictures(
-    images: Tensor, columns: int | None = None, titles: list[str] | None = None, ax: Axes = None,
-    captions: list[str] | None = None,
+    images: Tensor | Images, columns: int | None = None, titles: list[str] | None = None,
+    ax: Axes = None, captions: list[str] | None = None, ink: bool | None = None,
 ) -> Axes:  # fmt: skip
     """Pictures (N, C, H, W) in [0, 1] laid out in rows of ``columns``; titles name the rows,
-    captions the columns."""
+    captions the columns.
+
+    ink: whether 1 is black, in pictures of one channel. An :class:`Images` knows it; a bare tensor
+    is taken for ink, as digits are: say ``ink=False`` for decoded grey photographs.
+    """
+    images, ink = _pixels(images, ink)
     columns = columns or min(len(images), 10)
     rows = -(-len(images) // columns)
     wide = min(9, 0.9 * columns)
     below = 0.0 if not captions else 0.7 if _turned(captions) else 0.3
     ax = _axes(ax, (wide, 0.95 * rows * wide / columns + below))
-    ax.imshow(_sheet(images, columns), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    _show(ax, images, columns, 1, ink)
     height, width = images.shape[2] + 1, images.shape[3] + 1
     _bare(ax)
     if titles:
@@ -60,13 +66,23 @@ def underline(ax: Axes, which: Tensor, columns: int, shape: tuple[int, int] = (2
 
 
 def manifold(
-    decoded: Tensor, extent: tuple[float, float, float, float] | None = None, ax: Axes = None
-) -> Axes:
-    """Decoded grid (rows, columns, C, H, W) as one seamless sheet; extent labels the axes."""
-    rows, columns = decoded.shape[:2]
+    decoded: Tensor | Images, extent: tuple[float, float, float, float] | None = None,
+    ax: Axes = None, ink: bool | None = None,
+) -> Axes:  # fmt: skip
+    """Decoded grid (rows, columns, C, H, W) as one seamless sheet; extent labels the axes.
+
+    An :class:`Images` is a square in reading order. ink: as in :func:`pictures`.
+    """
+    images, ink = _pixels(decoded, ink)
+    if isinstance(decoded, Images):
+        if (side := math.isqrt(len(images))) ** 2 != len(images):
+            raise ValueError(
+                f"{len(images)} images are no square: give a tensor (rows, columns, C, H, W)"
+            )
+        images = images.unflatten(0, (side, side))
+    rows, columns = images.shape[:2]
     ax = _axes(ax, (6, 6 * rows / columns))
-    sheet = _sheet(decoded.flatten(0, 1), columns, gap=0)
-    ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    _show(ax, images.flatten(0, 1), columns, 0, ink, extent)
     if extent is None:
         _bare(ax)
     else:
@@ -168,18 +184,22 @@ def histogram_against_normal(values: Tensor, ax: Axes = None, label: str = "") -
 
 
 def feature_effects(
-    alphas: Tensor, target: Tensor, others: dict[str, Tensor], ax: Axes = None, title: str = ""
-) -> Axes:
+    alphas: Tensor, target: Tensor, others: dict[str, Tensor], names: list[str],
+    ax: Axes = None, title: str = "",
+) -> Axes:  # fmt: skip
     """What adding a feature vector does, against alpha (A,): the probability of the attribute
     itself over faces, ``target`` (A, N), as mean and 10-90 % band, and how much the probability of
-    each of the ``others`` (A,) has changed."""
+    each of the ``others`` (A,) has changed. Their place among all ``names`` gives the colours, so
+    that an attribute looks the same in the panels of every target."""
     ax = _axes(ax, (4, 3))
     low, high = target.quantile(torch.tensor([0.1, 0.9]), dim=1).numpy()
     alphas = alphas.numpy()
     ax.fill_between(alphas, low, high, color=BLUE, alpha=0.2, lw=0)
     ax.plot(alphas, target.mean(1), color=BLUE, lw=2.5, label="the attribute itself")
-    for k, (name, change) in enumerate(others.items()):
-        ax.plot(alphas, change, color=DIGIT_COLORS[k], lw=1.2, ls=["-", "--"][k % 2], label=name)
+    for name, change in others.items():
+        turn, k = divmod(names.index(name), len(DIGIT_COLORS))
+        style = ["-", "--"][(k + turn) % 2]
+        ax.plot(alphas, change, color=DIGIT_COLORS[k], lw=1.2, ls=style, label=name)
     ax.axvline(0, color=GREY, lw=0.6)
     ax.set(xlim=(alphas[0], alphas[-1]), ylim=(0, 1.02), title=title)
     return ax
@@ -259,16 +279,23 @@ def panels(
     return figure, list(axes[0])
 
 
-def _sheet(images: Tensor, columns: int, gap: int = 1) -> np.ndarray:
-    """Tile (N, C, H, W) into one picture (rows, columns[, 3]); a gap of white between."""
+def _pixels(images: Tensor | Images, ink: bool | None) -> tuple[Tensor, bool]:
+    known = isinstance(images, Images)
+    ink = ink if ink is not None else images.ink if known else True
+    return images.float() if known else images, ink
+
+
+def _show(ax: Axes, images: Tensor, columns: int, gap: int, ink: bool, extent=None) -> None:
+    """Draw (N, C, H, W) as one sheet, with ``gap`` pixels of white paper between."""
     n, c, h, w = images.shape
     rows = -(-n // columns)
-    white = 0.0 if c == 1 else 1.0  # grey pictures are drawn with an inverted map
+    white = 0.0 if ink and c == 1 else 1.0
     sheet = torch.full((c, rows * (h + gap) - gap, columns * (w + gap) - gap), white)
     for i, image in enumerate(images):
         top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
         sheet[:, top : top + h, left : left + w] = image
-    return (sheet[0] if c == 1 else sheet.permute(1, 2, 0)).numpy()
+    sheet, grey = (sheet[0] if c == 1 else sheet.permute(1, 2, 0)), "gray_r" if ink else "gray"
+    ax.imshow(sheet.numpy(), grey, vmin=0, vmax=1, extent=extent, interpolation="nearest")
 
 
 def _turned(captions: list[str]) -> bool:
