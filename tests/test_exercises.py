@@ -1,10 +1,17 @@
 """Every checker: right answers pass, typical wrong ones are named, stubs are left in peace."""
 
+import math
+
+import numpy
 import pytest
 import torch
+from torch.distributions import Bernoulli, Laplace, Normal
+from torch.distributions import kl_divergence as torch_kl
 from torch.nn import functional as F
 
 from vaelib import exercises, latent, losses
+from vaelib.mistakes import MISTAKES
+from vaelib.models import seeded
 
 
 def kl_between(mu_q, log_var_q, mu_p, log_var_p):
@@ -31,21 +38,174 @@ def slerp(start, end, t, angle=None):
 
 
 def laplace(mean, x, b):
-    return ((x - mean).abs() / b + torch.log(2 * b)).sum((1, 2, 3))
+    return ((x - mean).abs() / b).sum((1, 2, 3)) + mean[0].numel() * math.log(2 * b)
+
+
+def sigma(log_var):
+    return (log_var / 2).exp()
+
+
+def per_pixel(logits, x):
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+
+def box_muller(u, mu, log_var):
+    radius, angle = (-2 * u.log()).sqrt(), 2 * math.pi * torch.rand(u.shape)
+    return mu + sigma(log_var) * radius * angle.cos()
+
+
+def box_muller_by_halves(u, mu, log_var):
+    first, second = u.chunk(2)
+    radius, angle = (-2 * first.log()).sqrt(), 2 * math.pi * second
+    return mu + sigma(log_var) * torch.cat([radius * angle.cos(), radius * angle.sin()])
+
+
+def symmetric_root(codes, epsilon):
+    values, vectors = torch.linalg.eigh(codes.T.cov())
+    return codes.mean(0) + epsilon @ (vectors * values.sqrt()) @ vectors.T
+
+
+def box_muller_epsilon(mu, log_var):
+    u = 1 - torch.rand(2, *mu.shape)
+    return mu + sigma(log_var) * (-2 * u[0].log()).sqrt() * (2 * math.pi * u[1]).cos()
+
+
+def by_numpy(mu, log_var):
+    epsilon = numpy.random.default_rng().standard_normal(mu.shape)
+    return mu + sigma(log_var) * torch.from_numpy(epsilon)
+
+
+def slerp_by_turning(start, end, t):
+    """From start towards the part of end that stands at right angles to it."""
+    a, b = F.normalize(start), F.normalize(end)
+    cosine = (a * b).sum(1, keepdim=True)
+    across = F.normalize(b - cosine * a)
+    turn = t * cosine.clamp(-1, 1).acos()
+    length = torch.lerp(start.norm(dim=1), end.norm(dim=1), t)
+    return length[:, None] * (turn.cos() * a + turn.sin() * across)
+
+
+def whites_slerp(start, end, t):
+    """The form in White 2016: the codes themselves on the arc."""
+    angle = (F.normalize(start) * F.normalize(end)).sum(1, keepdim=True).acos()
+    return (((1 - t) * angle).sin() * start + (t * angle).sin() * end) / angle.sin()
+
+
+def fixed_seed(mu, log_var):
+    with seeded(3):
+        return mu + sigma(log_var) * torch.randn(mu.shape)
+
+
+def fixed_generator(mu, log_var):
+    generator = torch.Generator().manual_seed(3)
+    return mu + sigma(log_var) * torch.randn(mu.shape, generator=generator)
+
+
+def halves(mu):
+    """The second half of the images is given the epsilon of the first."""
+    return torch.randn(-(-len(mu) // 2), mu.shape[1]).repeat(2, 1)[: len(mu)]
+
+
+def signs(mu):
+    return torch.where(torch.arange(mu.shape[1]) % 2 == 0, 1.0, -1.0)
+
+
+def last_two_alike(mu):
+    epsilon = torch.randn(mu.shape)
+    return torch.cat([epsilon[:, :-1], epsilon[:, -2:-1]], dim=1)
+
+
+def blended(mu):
+    """Each latent is N(0, 1), and half of it is its neighbour."""
+    epsilon = torch.randn(mu.shape)
+    return (epsilon + epsilon.roll(1, 1)) / 2**0.5
 
 
 RIGHT = {
-    "laplace_nll": laplace,
-    "normal_from_uniform": lambda u, mu, log_var: (
-        mu + (log_var / 2).exp() * 2**0.5 * torch.erfinv(2 * u - 1)
-    ),
-    "gaussian_sample": gaussian_sample,
-    "bernoulli_nll": lambda logits, x: (F.softplus(logits) - x * logits).sum((1, 2, 3)),
-    "reparameterise": lambda mu, log_var: mu + log_var.exp().sqrt() * torch.randn(mu.shape),
-    "kl_divergence": kl_divergence_sum,
-    "kl_between": kl_between,
-    "slerp": slerp,
-    "feature_vector": lambda mu, has: mu[has == 1].mean(0) - mu[has == 0].mean(0),
+    "laplace_nll": [
+        laplace,
+        lambda mean, x, b: (
+            ((x - mean).abs() / b + torch.log(2 * torch.as_tensor(b))).flatten(1).sum(1)
+        ),
+        lambda mean, x, b: -Laplace(mean, b).log_prob(x).sum((1, 2, 3)),
+        lambda mean, x, b: (F.l1_loss(mean, x, reduction="none") / b + math.log(2 * b)).sum(
+            (1, 2, 3)
+        ),
+    ],
+    "normal_from_uniform": [
+        lambda u, mu, log_var: mu + sigma(log_var) * 2**0.5 * torch.erfinv(2 * u - 1),
+        lambda u, mu, log_var: mu + sigma(log_var) * torch.special.ndtri(u),
+        lambda u, mu, log_var: mu + sigma(log_var) * torch.special.ndtri(1 - u),
+        lambda u, mu, log_var: mu - sigma(log_var) * torch.special.ndtri(u),
+        lambda u, mu, log_var: Normal(mu, sigma(log_var)).icdf(u),
+        box_muller,
+        box_muller_by_halves,
+    ],
+    "gaussian_sample": [
+        gaussian_sample,
+        lambda codes, epsilon: codes.mean(0) + epsilon @ torch.linalg.cholesky(codes.T.cov()).T,
+        lambda codes, epsilon: (
+            codes.mean(0) + epsilon @ torch.linalg.cholesky(codes.T.cov(correction=0)).T
+        ),
+        lambda codes, epsilon: (
+            codes.mean(0) + epsilon @ torch.linalg.cholesky(codes.T.cov(), upper=True)
+        ),
+        symmetric_root,
+        lambda codes, epsilon: torch.stack(
+            [codes.mean(0) + torch.linalg.cholesky(codes.T.cov()) @ row for row in epsilon]
+        ),
+    ],
+    "bernoulli_nll": [
+        lambda logits, x: (F.softplus(logits) - x * logits).sum((1, 2, 3)),
+        lambda logits, x: per_pixel(logits, x).flatten(1).sum(1),
+        lambda logits, x: (
+            -(x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)).sum((1, 2, 3))
+        ),
+        lambda logits, x: (logits.clamp_min(0) - x * logits + (-logits.abs()).exp().log1p()).sum(
+            (1, 2, 3)
+        ),
+        lambda logits, x: -Bernoulli(logits=logits, validate_args=False).log_prob(x).sum((1, 2, 3)),
+    ],
+    "reparameterise": [
+        lambda mu, log_var: mu + log_var.exp().sqrt() * torch.randn(mu.shape),
+        lambda mu, log_var: mu + sigma(log_var) * torch.randn_like(mu),
+        lambda mu, log_var: mu - sigma(log_var) * torch.randn_like(mu),
+        lambda mu, log_var: Normal(mu, sigma(log_var)).rsample(),
+        lambda mu, log_var: mu + sigma(log_var) * torch.randn(mu.T.shape).T,
+        lambda mu, log_var: torch.addcmul(mu, sigma(log_var), torch.normal(0, 1, mu.shape)),
+        box_muller_epsilon,
+        by_numpy,
+    ],
+    "kl_divergence": [
+        kl_divergence_sum,
+        lambda mu, log_var: -0.5 * (1 + log_var - mu.pow(2) - log_var.exp()).sum(-1),
+        lambda mu, log_var: torch_kl(Normal(mu, sigma(log_var)), Normal(0.0, 1.0)).sum(1),
+        lambda mu, log_var: (
+            (mu.norm(dim=1) ** 2 + (log_var.exp() - log_var).sum(1) - mu.shape[1]) / 2
+        ),
+        lambda mu, log_var: (sigma(log_var) ** 2 / 2 + mu**2 / 2 - 1 / 2 - log_var / 2).sum(1),
+    ],
+    "kl_between": [
+        kl_between,
+        lambda mq, lq, mp, lp: torch_kl(Normal(mq, sigma(lq)), Normal(mp, sigma(lp))).sum(1),
+        lambda mq, lq, mp, lp: 0.5 * (lp - lq - 1 + (lq.exp() + (mq - mp) ** 2) / lp.exp()).sum(1),
+        lambda mq, lq, mp, lp: (
+            (lp - lq) / 2 + (lq.exp() + (mp - mq).square()) * (-lp).exp() / 2 - 0.5
+        ).sum(1),
+    ],
+    "slerp": [
+        slerp,
+        slerp_by_turning,
+        lambda start, end, t: latent.interpolate(start, end, 11, spherical=True)[round(10 * t)],
+        lambda start, end, t: slerp(end, start, 1 - t),
+    ],
+    "feature_vector": [
+        lambda mu, has: mu[has == 1].mean(0) - mu[has == 0].mean(0),
+        lambda mu, has: mu[has].mean(0) - mu[~has].mean(0),
+        lambda mu, has: has.float() @ mu / has.sum() - (~has).float() @ mu / (~has).sum(),
+        lambda mu, has: mu[has].sum(0) / has.sum() - mu[~has].sum(0) / (len(has) - has.sum()),
+        lambda mu, has: latent.feature_vector(mu, has),
+    ],
 }
 # Checker -> wrong answers, each with a part of the sentence that it must be told.
 WRONG = {
@@ -61,37 +221,74 @@ WRONG = {
             lambda mu, has: (mu * has[:, None]).mean(0) - (mu * ~has[:, None]).mean(0),
             "zeros count in a mean",
         ),
+        (lambda mu, has: mu[has].sum(0) / 3 - mu[~has].sum(0) / 6, "should come from"),
+        (
+            lambda mu, has: 3 * mu[has].sum(0) / len(mu) - 1.5 * mu[~has].sum(0) / len(mu),
+            "should come from",
+        ),
+        (lambda mu, has: mu[:7][has[:7]].mean(0) - mu[~has].mean(0), "should come from"),
+        (lambda mu, has: mu[has].mean(0) + mu[~has].mean(0), "values are wrong"),
     ],
     "laplace_nll": [
         (lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) / b, "constant is missing"),
-        (lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) / b + (2 * b).log(), "there once"),
-        (lambda mean, x, b: laplace(mean, x, b) - 30 * torch.tensor(2.0).log(), "2 is missing"),
-        (lambda mean, x, b: laplace(mean, x, b) - 60 * (2 * b).log(), "wrong sign"),
-        (lambda mean, x, b: -laplace(mean, x, b), "or its negative"),
-        (lambda mean, x, b: laplace(mean, x, b) / 30, "Which beta would that be"),
         (
-            lambda mean, x, b: (x - mean).abs().mean((1, 2, 3)) / b + 30 * (2 * b).log(),
+            lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) / b + math.log(2 * b),
+            "there once",
+        ),
+        (lambda mean, x, b: laplace(mean, x, b) - mean[0].numel() * math.log(2), "2 is missing"),
+        (
+            lambda mean, x, b: laplace(mean, x, b) - 2 * mean[0].numel() * math.log(2 * b),
+            "wrong sign",
+        ),
+        (lambda mean, x, b: -laplace(mean, x, b), "or its negative"),
+        (lambda mean, x, b: laplace(mean, x, b) / mean[0].numel(), "Which beta would that be"),
+        (
+            lambda mean, x, b: (
+                (x - mean).abs().mean((1, 2, 3)) / b + mean[0].numel() * math.log(2 * b)
+            ),
             "and the constant is not",
         ),
         (
-            lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) * b + 30 * (2 * b).log(),
+            lambda mean, x, b: (
+                (x - mean).abs().sum((1, 2, 3)) * b + mean[0].numel() * math.log(2 * b)
+            ),
             "b multiplies",
         ),
-        (lambda mean, x, b: losses.gaussian_nll(mean, x, b.item()), "a Gaussian, with squares"),
+        (lambda mean, x, b: losses.gaussian_nll(mean, x, b), "a Gaussian, with squares"),
         (
-            lambda mean, x, b: (x - mean).sum((1, 2, 3)) / b + 30 * (2 * b).log(),
+            lambda mean, x, b: (x - mean).sum((1, 2, 3)) / b + mean[0].numel() * math.log(2 * b),
             "kept their signs",
         ),
         (lambda mean, x, b: laplace(mean, x, b).sum(), "summed over the batch"),
         (lambda mean, x, b: laplace(mean, x, b).mean(), "averaged over the batch"),
-        (lambda mean, x, b: (x - mean).abs() / b + (2 * b).log(), "one number per pixel"),
+        (lambda mean, x, b: (x - mean).abs() / b + math.log(2 * b), "one number per pixel"),
         (lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)), "values are wrong"),
+        (lambda mean, x, b: laplace(mean, x, 0.3), "should come from"),
+        (
+            lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) / b + 30 * math.log(2 * b),
+            "should come from",
+        ),
+        (
+            lambda mean, x, b: (x - mean).abs().sum((1, 2, 3)) / b + 30 * math.log(0.6),
+            "should come from",
+        ),
+        (lambda mean, x, b: laplace(mean, x, b) + torch.log(b), "must be Tensor, not float"),
     ],
     "normal_from_uniform": [
         (lambda u, mu, log_var: mu + (log_var / 2).exp() * u, "uniform numbers went in"),
         (lambda u, mu, log_var: mu + (log_var / 2).exp() * torch.special.ndtr(u), "the CDF of u"),
-        (lambda u, mu, log_var: mu + log_var.exp() * torch.special.ndtri(u), "by the variance"),
+        (lambda u, mu, log_var: mu + log_var.exp() * torch.special.ndtri(u), "is the variance"),
         (lambda u, mu, log_var: torch.special.ndtri(u), "N(0, 1)"),
+        (lambda u, mu, log_var: mu + sigma(log_var) * (u - 0.5), "still uniform"),
+        (lambda u, mu, log_var: mu + sigma(log_var) * 12**0.5 * (u - 0.5), "too few"),
+        (lambda u, mu, log_var: mu + sigma(log_var) * torch.randn(mu.shape), "look at u"),
+        (lambda u, mu, log_var: mu + sigma(log_var) * u.logit() * 3**0.5 / math.pi, "too many"),
+        (lambda u, mu, log_var: mu + sigma(log_var) * (2 * u - 1).sign(), "only 2 different"),
+        (lambda u, mu, log_var: sigma(log_var) * torch.special.ndtri(1 - u), "no mu in this"),
+        (
+            lambda u, mu, log_var: mu + sigma(log_var) * torch.special.ndtri(u[:, :1]),
+            "All latents",
+        ),
     ],
     "bernoulli_nll": [
         (lambda logits, x: F.binary_cross_entropy_with_logits(logits, x), "pixels and over images"),
@@ -117,6 +314,35 @@ WRONG = {
         ),
         (lambda logits, x: -losses.bernoulli_nll(logits, x), "or its negative"),
         (lambda logits, x: ((logits.sigmoid() - x) ** 2).sum((1, 2, 3)), "values are wrong"),
+        (
+            lambda logits, x: (
+                -(x * logits.sigmoid().log() + (1 - x) * (1 - logits.sigmoid()).log())
+            ).sum((1, 2, 3)),
+            "at logits of 200",
+        ),
+        (
+            lambda logits, x: F.binary_cross_entropy(logits.sigmoid(), x, reduction="none").sum(
+                (1, 2, 3)
+            ),
+            "at logits of 200",
+        ),
+        (
+            lambda logits, x: per_pixel(logits.sigmoid().clamp(1e-7, 1 - 1e-7).logit(), x).sum(
+                (1, 2, 3)
+            ),
+            "at logits of 200",
+        ),
+        (
+            lambda logits, x: (logits.exp().log1p() - x * logits).sum((1, 2, 3)),
+            "at logits of 200",
+        ),
+        (lambda logits, x: 15 * per_pixel(logits, x).mean((1, 2, 3)), "should come from"),
+        (lambda logits, x: 4 * per_pixel(logits, x).mean(0).sum() * torch.ones(4), "wrong"),
+        (lambda logits, x: per_pixel(logits, x.round()).sum((1, 2, 3)), "values are wrong"),
+        (
+            lambda logits, x: -(x * logits.log() + (1 - x) * (1 - logits).log()).sum((1, 2, 3)),
+            "no sigmoid",
+        ),
     ],
     "gaussian_sample": [
         (lambda codes, epsilon: gaussian_sample(codes, epsilon) - codes.mean(0), "mean is missing"),
@@ -129,6 +355,23 @@ WRONG = {
         (lambda codes, epsilon: codes.mean(0) + epsilon * codes.var(0), "by its variance"),
         (lambda codes, epsilon: codes.mean(0) + epsilon, "Where is the spread"),
         (lambda codes, epsilon: gaussian_sample(codes, epsilon)[:2], "shape is (2, 3)"),
+        (lambda codes, epsilon: gaussian_sample(codes, torch.randn(epsilon.shape)), "chance"),
+        (
+            lambda codes, epsilon: gaussian_sample(codes[:50], epsilon),
+            "should come from",
+        ),
+        (
+            lambda codes, epsilon: (
+                codes.mean(0) + epsilon @ torch.linalg.cholesky(codes.T @ codes / len(codes)).T
+            ),
+            "around 0",
+        ),
+        (
+            lambda codes, epsilon: (
+                codes.mean(0) + epsilon @ torch.linalg.cholesky(codes.T.corrcoef()).T
+            ),
+            "correlation matrix",
+        ),
     ],
     "reparameterise": [
         (lambda mu, log_var: mu + log_var.exp() * torch.randn(mu.shape), "is the variance"),
@@ -154,6 +397,26 @@ WRONG = {
             "no gradient reaches log_var",
         ),
         (lambda mu, log_var: mu.sum(1), "The shape is (20000,)"),
+        (lambda mu, log_var: mu + sigma(log_var) * 12**0.5 * (torch.rand(mu.shape) - 0.5), "few"),
+        (lambda mu, log_var: mu + sigma(log_var) * torch.randn(mu.shape).sign(), "only 2 diff"),
+        (
+            lambda mu, log_var: mu + sigma(log_var) * Laplace(0.0, 0.5**0.5).sample(mu.shape),
+            "too many",
+        ),
+        (lambda mu, log_var: mu + sigma(log_var) * (torch.rand(mu.shape).log() + 1), "too many"),
+        (fixed_seed, "the same numbers"),
+        (fixed_generator, "the same numbers"),
+        (lambda mu, log_var: mu + sigma(log_var) * halves(mu), "Every image"),
+        (
+            lambda mu, log_var: mu + sigma(log_var) * torch.randn(len(mu), 1) * signs(mu),
+            "All latents",
+        ),
+        (lambda mu, log_var: mu + sigma(log_var) * last_two_alike(mu), "All latents"),
+        (lambda mu, log_var: mu + sigma(log_var) * blended(mu), "know of each other"),
+        (lambda mu, log_var: mu + sigma(log_var.mean(0)) * torch.randn(mu.shape), "spread"),
+        (lambda mu, log_var: mu + sigma(log_var[:1]) * torch.randn(mu.shape), "spread"),
+        (lambda mu, log_var: mu[:1] + sigma(log_var) * torch.randn(mu.shape), "around mu"),
+        (lambda mu, log_var: mu + sigma(log_var) * torch.randn(20_000, 3), "stopped with"),
     ],
     "kl_divergence": [
         (lambda mu, log_var: 2 * kl_divergence_sum(mu, log_var), "twice the KL"),
@@ -163,14 +426,14 @@ WRONG = {
         (lambda mu, log_var: kl_divergence_sum(mu, log_var) / mu.shape[1], "over the latents"),
         (lambda mu, log_var: kl_divergence_sum(mu.T, log_var.T), "Which axis"),
         (lambda mu, log_var: kl_divergence_sum(mu, 2 * log_var), "log_var as log sigma"),
-        (lambda mu, log_var: kl_divergence_sum(mu, log_var / 2), "in both places"),
+        (lambda mu, log_var: kl_divergence_sum(mu, log_var / 2), "twice"),
         (
             lambda mu, log_var: -0.5 * (1 + log_var - mu**2 - (log_var / 2).exp()).sum(1),
             "Sigma stands where sigma squared belongs",
         ),
         (
             lambda mu, log_var: 0.5 * (log_var + (1 + mu**2) / log_var.exp() - 1).sum(1),
-            "other direction",
+            "KL(prior || posterior)",
         ),
         (lambda mu, log_var: kl_divergence_sum(mu[:2], log_var[:2]), r"shape is (2,)"),
         (lambda mu, log_var: torch.full((4,), torch.nan), "not a number"),
@@ -178,12 +441,39 @@ WRONG = {
         (lambda mu, log_var: "0.5 * mu**2", "returned a str"),
         (lambda mu, log_var: mu @ log_var, "stopped with RuntimeError"),
         (lambda mu: mu, "stopped with TypeError"),
+        (
+            lambda mu, log_var: 0.5 * (mu**2 + log_var.exp() - log_var).sum(1) - 1.5,
+            "should come from",
+        ),
+        (
+            lambda mu, log_var: torch.stack([kl_divergence_sum(mu, log_var)[i] for i in range(4)]),
+            "shape",
+        ),
+        (lambda mu, log_var: 0.5 * (mu**2 + log_var.exp() - 1 + log_var).sum(1), "log sigma"),
+        (lambda mu, log_var: (mu**2 + log_var.exp() - log_var / 2 - 0.5).sum(1), "1/2"),
+        (
+            lambda mu, log_var: 0.5 * (mu**2 + log_var.exp() - 1 + (log_var / 2) ** 2).sum(1),
+            "square of the logarithm",
+        ),
     ],
     "kl_between": [
         (lambda mq, lq, mp, lp: kl_between(mp, lp, mq, lq), "KL(p || q)"),
         (lambda mq, lq, mp, lp: kl_divergence_sum(mq, lq), "does not look at p"),
         (lambda mq, lq, mp, lp: kl_divergence_sum(mq - mp, lq - lp), "units of p's"),
         (lambda mq, lq, mp, lp: kl_between(mq, lq, mp, lp).sum(), "summed over the batch"),
+        (
+            lambda mq, lq, mp, lp: kl_divergence_sum(mq, lq) - kl_divergence_sum(mp, lp),
+            "difference of two KLs",
+        ),
+        (lambda mq, lq, mp, lp: 2 * kl_between(mq, lq, mp, lp), "twice the KL"),
+        (lambda mq, lq, mp, lp: kl_between(mq, lq, mp, lp) / 3, "over the latents"),
+        (
+            lambda mq, lq, mp, lp: (
+                0.5 * (lp - lq + (lq.exp() + (mq - mp) ** 2) / lp.exp()).sum(1) - 1.5
+            ),
+            "should come from",
+        ),
+        (lambda mq, lq, mp, lp: kl_between(mq, lq, mp[:1], lp[:1]), "values are wrong"),
     ],
     "slerp": [
         (lambda start, end, t: (1 - t) * start + t * end, "straight path"),
@@ -213,13 +503,13 @@ WRONG = {
         ),
         (
             lambda start, end, t: slerp(start, end, t, (start * end).sum(1, keepdim=True).acos()),
-            "are not numbers",
+            "codes of any length",
         ),
         (
             lambda start, end, t: slerp(
                 start, end, t, (start * end).sum(1, keepdim=True).clamp(-1, 1).acos()
             ),
-            "then clamped",
+            "codes of any length",
         ),
         (
             lambda start, end, t: slerp(
@@ -232,6 +522,11 @@ WRONG = {
             "values are wrong",
         ),
         (lambda start, end, t: torch.full_like(start, torch.nan), "not a number"),
+        (lambda start, end, t: slerp(start, end, 0.3), "stands still"),
+        (lambda start, end, t: slerp(start, end, 0.5), "values are wrong"),
+        (whites_slerp, "White"),
+        (lambda start, end, t: slerp(start, end, t)[:, :3], "shape is"),
+        (lambda start, end, t: slerp(start, end, t**2), "values are wrong"),
     ],
 }
 
@@ -246,24 +541,51 @@ def test_every_checker_is_tested():
     assert all(len(answers) >= 3 for answers in WRONG.values())
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_right_answer_passes(name):
-    verdict = checker(name)(RIGHT[name])
-    assert verdict
+def each(answers):
+    return [(name, answer) for name, several in answers.items() for answer in several]
+
+
+def converted(inputs, change):
+    return [change(i) if isinstance(i, torch.Tensor) else i for i in inputs]
+
+
+@pytest.mark.parametrize(("name", "answer"), each(RIGHT))
+def test_a_right_answer_passes(name, answer):
+    verdict = checker(name)(answer)
+    assert verdict, verdict
     assert repr(verdict) == "Right."
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_a_right_answer_in_single_precision_passes(name):
-    assert checker(name)(lambda *inputs: RIGHT[name](*(i.float() for i in inputs)))
+def test_a_right_answer_in_double_precision_passes(name):
+    def in_double(*inputs):
+        return RIGHT[name][0](
+            *converted(inputs, lambda i: i.double() if i.is_floating_point() else i)
+        )
+
+    assert checker(name)(in_double)
+
+
+@pytest.mark.parametrize("name", ["reparameterise", "normal_from_uniform"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_right_sampler_passes_whatever_its_luck(name, seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def lucky(*inputs):
+        mu, log_var = inputs[-2:]
+        if name == "normal_from_uniform":
+            order = torch.randperm(len(mu), generator=generator)
+            return mu + sigma(log_var) * torch.special.ndtri(inputs[0][order])
+        return mu + sigma(log_var) * torch.randn(mu.shape, generator=generator)
+
+    assert checker(name)(lucky)
 
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_an_answer_that_changes_its_inputs_is_judged_by_what_it_returns(name):
     def spoils(*inputs):
-        result = RIGHT[name](*inputs)
-        for given in inputs:
-            given.zero_()
+        result = RIGHT[name][0](*inputs)
+        converted(inputs, lambda i: i.zero_())
         return result
 
     assert checker(name)(spoils)
@@ -299,3 +621,38 @@ def test_no_sentence_gives_the_answer_away(name):
     said = [checker(name)(answer).message for answer, _ in WRONG[name]]
     assert not [message for message in said if "**" in message or "0.5 *" in message]
     assert len(set(said)) > 2, "each mistake has its own sentence"
+
+
+# --- the catalogue ----------------------------------------------------------------------------
+
+CHECKED_BY = {
+    "reconstruction": (
+        "bernoulli_nll",
+        lambda mistake: mistake.formula,
+    ),
+    "kl": ("kl_divergence", lambda mistake: mistake.formula),
+    "sample": (
+        "reparameterise",
+        lambda mistake: lambda mu, log_var: mistake.formula(mu, log_var, torch.randn(mu.shape)),
+    ),
+    "picture": (  # whoever takes logits for pixels takes them for probabilities
+        "bernoulli_nll",
+        lambda mistake: (
+            lambda logits, x: (
+                -(x * mistake.formula(logits).log() + (1 - x) * (1 - mistake.formula(logits)).log())
+            ).sum((1, 2, 3))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=list(MISTAKES))
+def test_the_checkers_name_each_mistake_of_the_catalogue_in_its_words(mistake):
+    name, answer = CHECKED_BY[mistake.part]
+    assert checker(name)(answer(mistake)).message == f"{mistake.sentence} {mistake.question}"
+
+
+def test_no_checker_lists_a_mistake_of_the_catalogue_again():
+    with open(exercises.__file__, encoding="utf-8") as file:
+        source = file.read()
+    assert [m.name for m in MISTAKES.values() if m.sentence in source] == []

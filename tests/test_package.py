@@ -95,7 +95,7 @@ LAYERS = (
     ("data",),
     ("avatars",),
     ("models", "losses"),
-    ("training", "judges", "weights"),
+    ("training", "judges", "weights", "mistakes"),
     ("latent",),
     ("metrics", "explorer_assets"),
     ("plots",),

@@ -49,7 +49,7 @@ _HOME = {
 }
 _MODULES = (
     "data", "avatars", "models", "losses", "training", "judges", "latent", "metrics", "plots",
-    "weights", "explorer_assets", "stills", "explore", "exercises",
+    "weights", "explorer_assets", "stills", "explore", "exercises", "mistakes",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME, *_MODULES]

@@ -5,21 +5,24 @@
 A checker returns a :class:`Verdict`, which prints as its sentence and is true only for a right
 answer. It says nothing but "not attempted yet" about a stub, and it never prints the right values.
 
-How to add one. Make small inputs whose axes have different lengths, so that a mistake in the axis
-shows; compute the right values with the package; list the typical mistakes, each as a sentence
-and the values it leads to; hand all that to ``_judge``. Then feed it the wrong answers in
-tests/test_exercises.py. A sentence names what happened and asks a question; it does not give the
-formula.
+How to add one. Write ``explain``: inputs -> the right values and the typical mistakes, each as a
+sentence and the values it leads to; those that are published stand in :mod:`vaelib.mistakes`. Hand
+it to ``_judge`` with inputs whose axes have different lengths, so that a mistake in the axis shows,
+and with others of another size, so that no number of the first can be built in. Then feed it wrong
+and right answers in tests/test_exercises.py. A sentence names what happened and asks a question; it
+does not give the formula.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vaelib import latent, losses
+from vaelib import latent, losses, metrics
+from vaelib.mistakes import MISTAKES
 from vaelib.models import seeded
 
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
@@ -44,22 +47,30 @@ class Verdict:
 
 def check_normal_from_uniform(answer: Callable | None) -> Verdict:
     """answer(u, mu, log_var), all (N, K), u in (0, 1) -> draws of N(mu, sigma^2), (N, K)."""
-    z, mu, log_var = _normal(4, 3), _normal(4, 3, seed=1), _normal(4, 3, seed=2)
-    u = torch.special.ndtr(z)
-    sigma = (log_var / 2).exp()
+    mu, log_var = _two_kinds()
+    u, other = (torch.special.ndtr(_normal(*mu.shape, seed=seed)) for seed in (0, 1))
+    draws = []
+    for uniform in (u, other):
+        with seeded(0):  # Box and Muller may draw more numbers, and each time alike
+            z, early = _call(answer, (uniform.float(), mu, log_var), mu.shape)
+        if early is not None:
+            return early
+        draws.append(z.detach())
+    z, sigma = draws[0], (log_var / 2).exp()
     mistakes = {
-        "This is the CDF of u. You have u already: which way leads back to z?": mu
-        + sigma * torch.special.ndtr(u),
-        "The uniform numbers went in as they are. What distribution has mu + sigma * u?": mu
-        + sigma * u,
+        "Your answer does not look at u. Where do its numbers come from?": draws[1],
+        "This is the CDF of u. You have u already: which way leads back to z?":
+            mu + sigma * torch.special.ndtr(u),
+        "The uniform numbers went in as they are. What distribution has mu + sigma * u?":
+            mu + sigma * u,
         "u was moved to (-1/2, 1/2), but it is still uniform.": mu + sigma * (u - 0.5),
-        "These are draws of N(0, 1). Where are mu and sigma?": z,
-        "You multiplied by the variance. Which has the units of z: sigma or sigma squared?": mu
-        + log_var.exp() * z,
-        "You multiplied by log_var itself. What is it the logarithm of?": mu + log_var * z,
-        "There is no mu in this.": sigma * z,
-    }
-    return _judge(answer, (u, mu, log_var), mu + sigma * z, mistakes)
+    }  # fmt: skip
+    for sentence, values in mistakes.items():
+        if _same(z, values):
+            return Verdict(WRONG, sentence)
+    # By their distribution, not by value: 1 - u serves as well as u, and so does Box and Muller's.
+    sentence = _not_drawn_from(z, mu, log_var)
+    return Verdict(WRONG, sentence) if sentence else Verdict(RIGHT, "Right.")
 
 
 # --- chapter 1 ------------------------------------------------------------------------------------
@@ -67,48 +78,83 @@ def check_normal_from_uniform(answer: Callable | None) -> Verdict:
 
 def check_bernoulli_nll(answer: Callable | None) -> Verdict:
     """answer(logits, x), both (N, C, H, W) -> the Bernoulli cross-entropy of each image (N,)."""
+
+    def explain(logits, x):
+        right, count = losses.bernoulli_nll(logits, x), x[0].numel()
+        p = MISTAKES["no sigmoid"].formula(logits)
+        return right, {
+            **_published("reconstruction", logits, x),
+            _hint("no sigmoid"): -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1),
+            _LIKELIHOOD: -right,
+            _MEAN_OVER_BATCH: right.mean(),
+            "You averaged over pixels and over images. A loss is one number per image.":
+                right.mean() / count,
+            _PER_PIXEL: F.binary_cross_entropy_with_logits(logits, x, reduction="none"),
+        }  # fmt: skip
+
     logits, x = _normal(4, 1, 3, 5), _normal(4, 1, 3, 5, seed=1).sigmoid()
-    right = losses.bernoulli_nll(logits, x)
-    twice = F.binary_cross_entropy_with_logits(logits.sigmoid(), x, reduction="none")
-    mistakes = {
-        "This is the log-likelihood itself. What is minimised: it, or its negative?": -right,
-        "You averaged over the pixels. How does the loss of one image depend on how many pixels "
-        "it has, if they are independent?": right / 15,
-        "The logits went through a sigmoid twice. Does your function for the loss already take "
-        "logits?": twice.flatten(1).sum(1),
-        _MEAN_OVER_BATCH: right.mean(),
-        _SUM_OVER_BATCH: right.sum(),
-        "You averaged over pixels and over images. A loss is one number per image.": right.mean()
-        / 15,
-        "These are still one number per pixel.": losses.bernoulli_nll(
-            logits.reshape(-1, 1), x.reshape(-1, 1)
-        ).reshape(x.shape),
-    }
-    return _judge(answer, (logits, x), right, mistakes)
+    logits[0] = logits[0].sigmoid()  # logits that could be taken for probabilities
+    far = torch.tensor([-1000.0, -200.0, -30.0, 30.0, 200.0, 1000.0]).repeat(3, 1)[:, None, None]
+    shades = torch.tensor([0.0, 0.3, 1.0])[:, None, None, None].expand_as(far)
+    sentence = (
+        "Right for small logits, but not for all: at logits of 200 it is infinite, not a number or "
+        "cut off. What has a sigmoid rounded to there, and what is the logarithm of that?"
+    )
+    other = 3 * _normal(3, 2, 4, 2, seed=2), _normal(3, 2, 4, 2, seed=3).sigmoid()
+    in_double = [i.double() for i in other]
+    return _judge(answer, explain, (logits, x), other, in_double) and _judge(
+        answer, lambda *i: (losses.bernoulli_nll(*i), {}), (far, shades), unforeseen=sentence
+    )
 
 
 def check_gaussian_sample(answer: Callable | None) -> Verdict:
     """answer(codes (N, K), epsilon (M, K)) -> samples (M, K) of the Gaussian fitted to ``codes``,
     by the Cholesky factor of their covariance."""
-    codes = _normal(50, 3) @ _normal(3, 3, seed=1) + _normal(3, seed=2)
-    epsilon = _normal(4, 3, seed=3)
-    mean, covariance = codes.mean(0), codes.T.cov()
-    factor = torch.linalg.cholesky(covariance)
-    mistakes = {
-        "The mean is missing: your samples lie around 0.": epsilon @ factor.T,
-        "You multiplied by the covariance. Which has the units of a code: it, or its factor?": mean
-        + epsilon @ covariance,
-        "The factor is transposed. Row by row, is L times epsilon the same as epsilon times L?": (
-            mean + epsilon @ factor
-        ),
-        "Each column has the right spread, but the columns do not know of each other. Where is "
-        "the correlation?": mean + epsilon * codes.std(0),
-        "You scaled each column by its variance. Which has the units of a code?": mean
-        + epsilon * codes.var(0),
-        "These are the numbers you were given, moved by the mean. Where is the spread?": mean
-        + epsilon,
-    }
-    return _judge(answer, (codes, epsilon), mean + epsilon @ factor.T, mistakes)
+
+    def explain(codes, epsilon):
+        mean, covariance = codes.mean(0), codes.T.cov()
+        factor = torch.linalg.cholesky(covariance)
+        around_0 = torch.linalg.cholesky(codes.T @ codes / len(codes))
+        return mean + epsilon @ factor.T, {
+            "The mean is missing: your samples lie around 0.": epsilon @ factor.T,
+            "You multiplied by the covariance. Which has the units of a code: it, or its factor?":
+                mean + epsilon @ covariance,
+            "The factor is transposed. Is L times epsilon, row by row, the same as epsilon L?":
+                mean + epsilon @ factor,
+            "Each column is spread rightly, but they do not know of each other. Where is the "
+            "correlation?": mean + epsilon * codes.std(0),
+            "You scaled each column by its variance. Which has the units of a code?":
+                mean + epsilon * codes.var(0),
+            "These are the numbers you were given, moved by the mean. Where is the spread?":
+                mean + epsilon,
+            "The spread was measured around 0. Around what does a covariance look?":
+                mean + epsilon @ around_0.T,
+            "This is the factor of the correlation matrix. Which spread does each column have?":
+                mean + epsilon @ torch.linalg.cholesky(codes.T.corrcoef()).T,
+        }  # fmt: skip
+
+    def judged(codes, epsilon):
+        got = answer(codes.clone(), epsilon.clone())
+        right = _is_another_root(answer, codes, epsilon, got)
+        return explain(codes, epsilon)[0] if right else got
+
+    cases = [
+        (_normal(n, k) @ _normal(k, k, seed=1) + _normal(k, seed=2), _normal(m, k, seed=3))
+        for n, k, m in ((50, 3, 4), (80, 2, 7))
+    ]
+    return _judge(answer and judged, explain, *cases)
+
+
+def _is_another_root(answer: Callable, codes: Tensor, epsilon: Tensor, got: Tensor) -> bool:
+    """Whether the answer is mean + epsilon A with A^T A the covariance, by 1 / N or 1 / (N - 1)."""
+    k = codes.shape[1]
+    try:
+        mean, *rows = answer(codes.clone(), torch.cat([torch.zeros(1, k), torch.eye(k)]))
+        a = torch.stack(rows) - mean
+        fits = [_same(a.T @ a, codes.T.cov(correction=correction)) for correction in (0, 1)]
+        return any(fits) and _same(mean, codes.mean(0)) and _same(got, mean + epsilon @ a)
+    except Exception:  # whatever it is: the answer was called before, and what it gave is judged
+        return False
 
 
 # --- chapter 2 ------------------------------------------------------------------------------------
@@ -116,73 +162,35 @@ def check_gaussian_sample(answer: Callable | None) -> Verdict:
 
 def check_reparameterise(answer: Callable | None) -> Verdict:
     """answer(mu, log_var), both (N, K) -> z (N, K), one sample of N(mu, sigma^2) for each image."""
-    mu = torch.tensor([3.0, -1.0, 0.5], dtype=torch.float64).repeat(20_000, 1).requires_grad_()
-    log_var = torch.tensor([-3.0, 0.5, 1.5], dtype=torch.float64).repeat(20_000, 1).requires_grad_()
+    mu, log_var = (inputs.requires_grad_() for inputs in _two_kinds())
     with seeded(0):  # the student draws from the global generator, and each time alike
         z, early = _call(answer, (mu, log_var), mu.shape)
+        again, _ = _call(answer, (mu, log_var), mu.shape)
+        _, other = _call(answer, (mu.detach()[:5, :2], log_var.detach()[:5, :2]), (5, 2))
     if early is not None:
         return early
-    deviation = z.detach() - mu.detach()
-    if deviation.abs().max() == 0:
-        return Verdict(WRONG, "This is mu: the code is still a point. Where is epsilon?")
-    if deviation[:, 0].std() < 1e-6:
-        return Verdict(
-            WRONG,
-            "Every image of the batch was given the same epsilon. How many numbers does a batch of "
-            "N codes with K latents need?",
-        )
-    if torch.corrcoef(deviation.T)[0, 1].abs() > 0.9:
-        return Verdict(
-            WRONG,
-            "All latents of an image were given the same epsilon. How many numbers does a batch of "
-            "N codes with K latents need?",
-        )
-    if sentence := _wrong_spread(z.detach(), mu[0].detach(), log_var[0].detach()):
+    sentence = _not_drawn_from(z.detach(), mu.detach(), log_var.detach())
+    if sentence is None and again is not None and torch.equal(z, again):
+        sentence = "Two calls gave the same numbers. Will epsilon be new for each batch?"
+    if sentence:
         return Verdict(WRONG, sentence)
+    if other is not None:
+        return other
+    deviation = (z - mu).detach()
     gradients = [None, None]
     if z.requires_grad:
         gradients = torch.autograd.grad(z.sum(), (mu, log_var), allow_unused=True)
-    for name, gradient, expected in zip(
-        ("mu", "log_var"), gradients, (torch.ones_like(deviation), deviation / 2), strict=True
-    ):
+    right = {"mu": torch.ones_like(deviation), "log_var": deviation / 2}
+    for gradient, (name, expected) in zip(gradients, right.items()):
         if gradient is None or not gradient.any():
             return Verdict(
                 WRONG,
                 f"The samples are right, but no gradient reaches {name}: which step of yours cut "
                 "it off? The encoder would learn nothing from the reconstruction.",
             )
-        if not torch.allclose(gradient, expected, atol=1e-3):
+        if not torch.allclose(gradient.double(), expected, atol=1e-3):
             return Verdict(WRONG, f"The samples are right, but their gradient in {name} is not.")
     return Verdict(RIGHT, "Right.")
-
-
-def _wrong_spread(z: Tensor, mu: Tensor, log_var: Tensor) -> str | None:
-    """What mistake the mean and the standard deviation of the samples betray, if any."""
-    if not z.isfinite().all():
-        return "Some samples are not numbers. Is there a root of something below 0?"
-    sigma = (log_var / 2).exp()
-    spreads = {
-        "The spread is the variance. Which has the units of z: sigma or sigma squared?": sigma**2,
-        "The spread is log_var itself. What does the encoder's second output mean?": log_var.abs(),
-        "You halved log_var but it is still a logarithm.": log_var.abs() / 2,
-        "You halved the variance. Where does the half go: before the exponential or after?": (
-            sigma**2 / 2
-        ),
-        "The sign of log_var is turned round: a large variance gives a small spread.": 1 / sigma,
-    }
-    if ((z.std(0) / sigma).log().abs() > 0.05).any():
-        for sentence, spread in spreads.items():
-            if ((z.std(0) / spread).log().abs() < 0.05).all():
-                return sentence
-        return (
-            f"The samples spread wrongly: by {z.std(0)[0]:.2g} where log_var is {log_var[0]:g}, "
-            f"by {z.std(0)[2]:.2g} where it is {log_var[2]:g}."
-        )
-    if (z.mean(0).abs() < 0.1).all():
-        return "There is no mu in this: every image has a code around 0."
-    if ((z.mean(0) - mu).abs() > 0.1).any():
-        return "The samples do not lie around mu. Is the mean of your epsilon 0?"
-    return None
 
 
 # --- chapter 3 ------------------------------------------------------------------------------------
@@ -190,43 +198,41 @@ def _wrong_spread(z: Tensor, mu: Tensor, log_var: Tensor) -> str | None:
 
 def check_kl_divergence(answer: Callable | None) -> Verdict:
     """answer(mu, log_var), both (N, K) -> KL(N(mu, sigma^2) || N(0, 1)) of each image (N,)."""
-    mu, log_var = _normal(4, 3), _normal(4, 3, seed=1)
-    right = losses.kl_divergence(mu, log_var)
-    per_latent = -0.5 * (1 + log_var - mu**2 - log_var.exp())
-    # KL(prior || posterior), the other way round.
-    reverse = 0.5 * (log_var - 1 + (1 + mu**2) / log_var.exp()).sum(1)
-    mistakes = {
-        "This is twice the KL: did you drop the 1/2?": 2 * right,
-        "This is the KL with its sign turned round. Can a divergence be negative?": -right,
-        "Sigma stands where sigma squared belongs. What is exp(log_var): sigma or its square?": -0.5
-        * (1 + log_var - mu**2 - (log_var / 2).exp()).sum(1),
-        "You read log_var as log sigma. Which of the two is the encoder's output here?": -0.5
-        * (1 + 2 * log_var - mu**2 - (2 * log_var).exp()).sum(1),
-        "Sigma stands where sigma squared belongs, in both places. What is half of log_var the "
-        "logarithm of?": -0.5 * (1 + log_var / 2 - mu**2 - (log_var / 2).exp()).sum(1),
-        "The exponential is missing: log_var stands where the variance belongs.": -0.5
-        * (1 + log_var - mu**2 - log_var).sum(1),
-        "mu is not squared. Should a code at -1 cost less than a code at +1?": -0.5
-        * (1 + log_var - mu - log_var.exp()).sum(1),
-        "The 1 is missing. What is your KL at mu = 0, log_var = 0?": right + 1.5,
-        "This is the other direction: KL(prior || posterior). Under which of the two is the "
-        "average taken?": reverse,
-        "You averaged over the latents. What happens to the KL of independent parts when they are "
-        "put together?": right / 3,
-        "You took the mean over everything; a loss is one number per image.": per_latent.mean(),
-        "This is one number per latent: the latents have not been put together yet.": per_latent,
-        "You summed over the images and kept the latents. Which axis is which in (N, K)?": (
-            per_latent.sum(0)
-        ),
-        _SUM_OVER_BATCH: right.sum(),
-        _MEAN_OVER_BATCH: right.mean(),
-    }
-    return _judge(answer, (mu, log_var), right, mistakes)
+
+    def explain(mu, log_var):
+        right, var = losses.kl_divergence(mu, log_var), log_var.exp()
+        each = -0.5 * (1 + log_var - mu**2 - var)
+        return right, {
+            **_published("kl", mu, log_var),
+            _TWICE: 2 * right,
+            "You read log_var as log sigma. Which of the two is the encoder's output here?":
+                losses.kl_divergence(mu, 2 * log_var),
+            "The exponential is missing: log_var stands where the variance belongs.":
+                0.5 * (mu**2 - 1).sum(1),
+            "mu is not squared. Should a code at -1 cost less than a code at +1?":
+                0.5 * (mu + var - 1 - log_var).sum(1),
+            "The 1 is missing. What is your KL at mu = 0, log_var = 0?": right + mu.shape[1] / 2,
+            "log sigma squared was added. Should a very narrow posterior cost nothing?":
+                0.5 * (mu**2 + var - 1 + log_var).sum(1),
+            "The square of the logarithm is not the logarithm of the square.":
+                0.5 * (mu**2 + var - 1 + (log_var / 2) ** 2).sum(1),
+            "The 1/2 is missing in one place. What is the slope of your KL at log_var = 0?":
+                (mu**2 + var - log_var / 2 - 0.5).sum(1),
+            "This is KL(prior || posterior). Under which of the two is the average taken?":
+                0.5 * (log_var - 1 + (1 + mu**2) / var).sum(1),
+            "You took the mean over everything; a loss is one number per image.": each.mean(),
+            "This is one number per latent: the latents have not been put together yet.": each,
+            "You summed over the images and kept the latents. Which axis is which in (N, K)?":
+                each.sum(0),
+            **_over_the_batch(right),
+        }  # fmt: skip
+
+    shapes = (4, 3), (7, 2)
+    return _judge(answer, explain, *((_normal(*s), _normal(*s, seed=1)) for s in shapes))
 
 
 def check_kl_between(answer: Callable | None) -> Verdict:
     """answer(mu_q, log_var_q, mu_p, log_var_p), all (N, K) -> KL(q || p) of each image (N,)."""
-    q, p = (_normal(4, 3), _normal(4, 3, seed=1)), (_normal(4, 3, seed=2), _normal(4, 3, seed=3))
 
     def kl(mu_q, log_var_q, mu_p, log_var_p, square=True, scale=True):
         distance = (mu_q - mu_p) ** 2 if square else mu_q**2 - mu_p**2
@@ -234,30 +240,29 @@ def check_kl_between(answer: Callable | None) -> Verdict:
         ratio = log_var_q - log_var_p
         return -0.5 * (1 + ratio - distance - ratio.exp()).sum(1)
 
-    right = kl(*q, *p)
-    mistakes = {
-        "This is KL(p || q). Under which of the two is the average taken?": kl(*p, *q),
-        "This is the KL to the standard normal: your answer does not look at p.": (
-            losses.kl_divergence(*q)
-        ),
-        "The distance between the means is not measured in units of p's standard deviation. Is "
-        "one unit far, when p is very wide?": kl(*q, *p, scale=False),
-        "The difference of squares is not the square of the difference. What is your distance "
-        "between the means -1 and +1?": kl(*q, *p, square=False),
-        "This is a difference of two KLs to the standard normal. Can it be negative?": (
-            losses.kl_divergence(*q) - losses.kl_divergence(*p)
-        ),
-        "This is twice the KL: did you drop the 1/2?": 2 * right,
-        "This is the KL with its sign turned round. Can a divergence be negative?": -right,
-        "The distance between the means is measured in units of q's spread, not of p's.": (
-            right + 0.5 * ((q[0] - p[0]) ** 2 * (1 / q[1].exp() - 1 / p[1].exp())).sum(1)
-        ),
-        "You averaged over the latents. What happens to the KL of independent parts when they are "
-        "put together?": right / 3,
-        _SUM_OVER_BATCH: right.sum(),
-        _MEAN_OVER_BATCH: right.mean(),
-    }
-    return _judge(answer, (*q, *p), right, mistakes)
+    def explain(*inputs):
+        q, p = inputs[:2], inputs[2:]
+        right = kl(*q, *p)
+        return right, {
+            "This is KL(p || q). Under which of the two is the average taken?": kl(*p, *q),
+            "This is the KL to the standard normal: your answer does not look at p.":
+                losses.kl_divergence(*q),
+            "The distance between the means is not measured in units of p's standard deviation. Is "
+            "one unit far, when p is very wide?": kl(*q, *p, scale=False),
+            "The difference of squares is not the square of the difference. How far is -1 from +1?":
+                kl(*q, *p, square=False),
+            "This is a difference of two KLs to the standard normal. Can it be negative?":
+                losses.kl_divergence(*q) - losses.kl_divergence(*p),
+            _TWICE: 2 * right,
+            _hint("sign of the KL"): -right,
+            "The distance between the means is measured in units of q's spread, not of p's.":
+                right + 0.5 * ((q[0] - p[0]) ** 2 * (1 / q[1].exp() - 1 / p[1].exp())).sum(1),
+            _hint("mean over the latents"): right / q[0].shape[1],
+            **_over_the_batch(right),
+        }  # fmt: skip
+
+    cases = ([_normal(*shape, seed=seed) for seed in range(4)] for shape in ((4, 3), (7, 2)))
+    return _judge(answer, explain, *cases)
 
 
 # --- chapter 4 ------------------------------------------------------------------------------------
@@ -266,39 +271,34 @@ def check_kl_between(answer: Callable | None) -> Verdict:
 def check_laplace_nll(answer: Callable | None) -> Verdict:
     """answer(mean, x, b), (N, C, H, W) twice and a number -> -log p(x|z) of a Laplace decoder of
     scale b for each image (N,), constant included."""
-    mean, x = _normal(4, 2, 3, 5), _normal(4, 2, 3, 5, seed=1)
-    b = torch.tensor(0.3, dtype=torch.float64)
-    off, count = (x - mean).abs().flatten(1).sum(1), 30
-    right = off / b + count * (2 * b).log()
-    squares = ((x - mean) ** 2).flatten(1).sum(1)
-    mistakes = {
-        "The constant is missing. Does your density integrate to one, whatever b is?": off / b,
-        "The constant stands there once, for a picture of many pixels. How many densities are "
-        "multiplied?": off / b + (2 * b).log(),
-        "A 2 is missing in the constant. Which half of the density did you integrate?": (
-            off / b + count * b.log()
-        ),
-        "The constant has the wrong sign. Is the narrower density the higher one at its middle, or "
-        "the lower?": off / b - count * (2 * b).log(),
-        "This is the log-likelihood itself. What is minimised: it, or its negative?": -right,
-        "You averaged over the pixels. Which beta would that be?": right / count,
-        "The error is averaged over the pixels and the constant is not.": (
-            off / count / b + count * (2 * b).log()
-        ),
-        "b multiplies where it should divide. Does a wide density punish a large error more?": (
-            off * b + count * (2 * b).log()
-        ),
-        "This is a Gaussian, with squares. Which density has an absolute value in its exponent?": (
-            squares / (2 * b**2) + count * (b * (2 * torch.pi) ** 0.5).log()
-        ),
-        "The errors have kept their signs, and cancel.": (
-            (x - mean).flatten(1).sum(1) / b + count * (2 * b).log()
-        ),
-        "These are still one number per pixel.": (x - mean).abs() / b + (2 * b).log(),
-        _SUM_OVER_BATCH: right.sum(),
-        _MEAN_OVER_BATCH: right.mean(),
-    }
-    return _judge(answer, (mean, x, b), right, mistakes)
+
+    def explain(mean, x, b):
+        off, count, log_2b = (x - mean).abs().flatten(1).sum(1), x[0].numel(), math.log(2 * b)
+        right = off / b + count * log_2b
+        return right, {
+            "The constant is missing. Does your density integrate to one, whatever b is?": off / b,
+            "The constant stands there once. How many densities are multiplied in one picture?":
+                off / b + log_2b,
+            "A 2 is missing in the constant. Which half of the density did you integrate?":
+                off / b + count * math.log(b),
+            "The constant has the wrong sign. Is the narrower density the higher in its middle?":
+                off / b - count * log_2b,
+            _LIKELIHOOD: -right,
+            "You averaged over the pixels. Which beta would that be?": right / count,
+            "The error is averaged over the pixels and the constant is not.":
+                off / count / b + count * log_2b,
+            "b multiplies where it should divide. Does a wide density punish a large error more?":
+                off * b + count * log_2b,
+            "This is a Gaussian, with squares. Which density has an absolute value there?":
+                losses.gaussian_nll(mean, x, b),
+            "The errors have kept their signs, and cancel.":
+                (x - mean).flatten(1).sum(1) / b + count * log_2b,
+            _PER_PIXEL: (x - mean).abs() / b + log_2b,
+            **_over_the_batch(right),
+        }  # fmt: skip
+
+    cases = ((4, 2, 3, 5), 0.3), ((4, 2, 3, 5), 1.7), ((3, 1, 4, 2), 0.8)
+    return _judge(answer, explain, *((_normal(*s), _normal(*s, seed=1), b) for s, b in cases))
 
 
 # --- chapter 5 ------------------------------------------------------------------------------------
@@ -306,40 +306,46 @@ def check_laplace_nll(answer: Callable | None) -> Verdict:
 
 def check_slerp(answer: Callable | None) -> Verdict:
     """answer(start, end, t), codes (N, K) twice and a number -> the spherical path at t (N, K)."""
-    start, end, t = _normal(4, 3), _normal(4, 3, seed=5), torch.tensor(0.3, dtype=torch.float64)
-    lengths = start.norm(dim=1, keepdim=True), end.norm(dim=1, keepdim=True)
-    a, b = start / lengths[0], end / lengths[1]
-    angle = (a * b).sum(1, keepdim=True).acos()
-    length = (1 - t) * lengths[0] + t * lengths[1]
 
-    def arc(t, angle, a=a, b=b):
-        return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+    def explain(start, end, t):
+        lengths = start.norm(dim=1, keepdim=True), end.norm(dim=1, keepdim=True)
+        a, b = start / lengths[0], end / lengths[1]
+        angle = (a * b).sum(1, keepdim=True).acos()
 
-    line = (1 - t) * start + t * end
-    dot = (start * end).sum(1, keepdim=True)
-    mistakes = {
-        "This is the straight path. Where is its middle, seen from the origin?": line,
-        "This path goes from end to start. Where should it be at t = 0?": (
-            ((1 - t) * lengths[1] + t * lengths[0]) * arc(1 - t, angle)
-        ),
-        "The directions are right, but every point has length 1. How long are start and end?": arc(
-            t, angle
-        ),
-        "The length stays that of start. Does the path arrive at end?": lengths[0] * arc(t, angle),
-        "You put the codes themselves on the arc, not their directions. The ends are right; does "
-        "the length go evenly from one to the other?": arc(t, angle, start, end),
-        "The sum of the two sines is not yet a direction: what is missing below the fraction "
-        "line?": length * arc(t, angle) * angle.sin(),
-        "You bent the straight path back to the right length. Its ends are right; does its angle "
-        "turn at constant speed?": length * line / line.norm(dim=1, keepdim=True),
-        "Some angles are not numbers: what is the scalar product of two codes the cosine of, and "
-        "when?": length * arc(t, dot.acos()),
-        "The angle is taken between codes of any length, then clamped. Of what is the scalar "
-        "product the cosine?": length * arc(t, dot.clamp(-1, 1).acos()),
-        "There is one angle for the whole batch. Over which axis is the scalar product of two "
-        "codes?": length * arc(t, (a * b).sum().acos()),
-    }
-    return _judge(answer, (start, end, t), length * arc(t, angle), mistakes)
+        def length_at(t):
+            return (1 - t) * lengths[0] + t * lengths[1]
+
+        def arc(t, angle, a=a, b=b):
+            return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+
+        line, right = (1 - t) * start + t * end, length_at(t) * arc(t, angle)
+        return right, {
+            "This is the straight path. Where is its middle, seen from the origin?": line,
+            "This path goes from end to start. Where should it be at t = 0?":
+                length_at(1 - t) * arc(1 - t, angle),
+            "The directions are right, but every point has length 1. How long are start and end?":
+                arc(t, angle),
+            "The length stays that of start. Does the path arrive at end?":
+                length_at(0) * arc(t, angle),
+            "You put the codes themselves on the arc, not their directions. White (2016) does so "
+            "too, but it is not the formula above: the ends are right; does the length go evenly "
+            "from one to the other?": arc(t, angle, start, end),
+            "The sum of the two sines is not yet a direction: what is below the fraction line?":
+                right * angle.sin(),
+            "You bent the straight path back to the right length. Its ends are right; does its "
+            "angle turn at constant speed?": length_at(t) * line / line.norm(dim=1, keepdim=True),
+            "The angle is taken between codes of any length. Of what is a scalar product the "
+            "cosine?": length_at(t) * arc(t, (start * end).sum(1, keepdim=True).acos()),
+            "There is one angle for the whole batch. Over which axis do two codes have a scalar "
+            "product?": length_at(t) * arc(t, (a * b).sum().acos()),
+            "Your path stands still: it is at one point for every t.":
+                length_at(0.3) * arc(0.3, angle),
+        }  # fmt: skip
+
+    # Short ones first: then the arc cosine of their product is a number, if a wrong one.
+    codes = _normal(4, 3) / 2, _normal(4, 3, seed=5) / 2
+    other = _normal(6, 8), _normal(6, 8, seed=1)
+    return _judge(answer, explain, (*codes, 0.3), (*codes, 0.8), (*other, 0.1), (*other, 1.0))
 
 
 # --- chapter 6 ------------------------------------------------------------------------------------
@@ -347,65 +353,188 @@ def check_slerp(answer: Callable | None) -> Verdict:
 
 def check_feature_vector(answer: Callable | None) -> Verdict:
     """answer(mu, has), (N, K) and bool (N,) -> the feature vector (K,)."""
-    mu, has = _normal(9, 4), torch.tensor([1, 0, 0, 1, 0, 0, 1, 0, 0], dtype=torch.bool)
-    right = latent.feature_vector(mu, has)
-    mean_with = mu[has].mean(0)
-    mistakes = {
-        "This points the other way. Which mean is it that you want to arrive at?": -right,
-        "The direction is right, the length is 1. What is alpha = 1 then worth?": right
-        / right.norm(),
-        "This is the mean of those with the attribute. Where does one start from?": mean_with,
-        "You compared with the mean of everybody, and they are partly the same faces. Adding it "
-        "once, where would the mean face without the attribute arrive?": mean_with - mu.mean(0),
-        "You subtracted sums. What if one group is larger?": mu[has].sum(0) - mu[~has].sum(0),
-        "This is one number for each face. Over which axis is the mean?": mu[has].mean(1),
-        "This is one number in all. Over which axis is the mean?": mu[has].mean() - mu[~has].mean(),
-        "The answers were multiplied in, but zeros count in a mean too. How many faces have the "
-        "attribute?": (mu * has[:, None]).mean(0) - (mu * ~has[:, None]).mean(0),
-    }
-    return _judge(answer, (mu, has), right, mistakes)
+
+    def explain(mu, has):
+        right, mean_with = latent.feature_vector(mu, has), mu[has].mean(0)
+        return right, {
+            "This points the other way. Which mean is it that you want to arrive at?": -right,
+            "The direction is right, the length is 1. What is alpha = 1 then worth?":
+                right / right.norm(),
+            "This is the mean of those with the attribute. Where does one start from?": mean_with,
+            "You compared with the mean of everybody, and they are partly the same faces. Adding "
+            "it once, where would the mean face without it arrive?": mean_with - mu.mean(0),
+            "You subtracted sums. What if one group is larger?": mu[has].sum(0) - mu[~has].sum(0),
+            "This is one number for each face. Over which axis is the mean?": mu[has].mean(1),
+            "This is one number in all. Over which axis is the mean?":
+                mu[has].mean() - mu[~has].mean(),
+            "The answers were multiplied in, but zeros count in a mean too. How many have it?":
+                (mu * has[:, None]).mean(0) - (mu * ~has[:, None]).mean(0),
+        }  # fmt: skip
+
+    cases = (9, 4, [0, 3, 6]), (7, 3, [0, 1, 3, 4, 6]), (12, 5, [8])
+    inputs = ((_normal(n, k), torch.isin(torch.arange(n), torch.tensor(i))) for n, k, i in cases)
+    return _judge(answer, explain, *inputs)
+
+
+# --- samples --------------------------------------------------------------------------------------
+
+_EACH = 10_000  # draws for one kind of image: a standard deviation is then known to 0.7 %
+
+
+def _two_kinds() -> tuple[Tensor, Tensor]:
+    """mu and log_var (N, K) of 20,000 images, the first half of one kind, the rest of another."""
+    mu = torch.tensor([[3.0, -1.0, 0.5], [-2.0, 0.25, 1.5]])
+    log_var = torch.tensor([[-3.0, 0.5, 1.5], [1.0, -1.5, -0.75]])
+    return mu.repeat_interleave(_EACH, 0), log_var.repeat_interleave(_EACH, 0)
+
+
+def _not_drawn_from(z: Tensor, mu: Tensor, log_var: Tensor) -> str | None:
+    """What tells ``z`` (N, K) from samples of N(mu, sigma^2), one for each image; None if nothing.
+
+    The bounds lie six standard errors away or more: no right answer has such bad luck.
+    """
+    if not z.isfinite().all():
+        return "Some samples are not numbers. Is there a root of something below 0?"
+    if torch.equal(z, mu.to(z.dtype)):
+        return _hint("no sampling at evaluation")
+    kinds, mu_of, log_var_of = z.reshape(-1, _EACH, z.shape[1]), mu[::_EACH], log_var[::_EACH]
+    mean, spread, sigma = kinds.mean(1), kinds.std(1), (log_var_of / 2).exp()
+    if (spread < 1e-6).any():
+        return _hint("one epsilon for the batch")
+    if _far(spread, sigma).any():
+        return _wrong_spread(mean, spread, mu_of, log_var_of)
+    if (mean.abs() < 0.1).all():
+        return "There is no mu in this: every image has a code around 0."
+    if ((mean - mu_of).abs() > 0.1).any():
+        return "The samples do not lie around mu. Is the mean of your epsilon 0?"
+    epsilon = (z - mu) / (log_var / 2).exp()
+    values = min(len(column.round(decimals=4).unique()) for column in epsilon.T)
+    if values < 100:
+        return f"Your epsilon takes only {values} different values. How many has a normal variable?"
+    if min(len(column.unique()) for column in z.T) < 0.9 * len(z):
+        return _hint("one epsilon for the batch")
+    tails = (epsilon**4).mean(0) - 3
+    if (metrics.ks_distance(epsilon) > 0.02).any() or (tails.abs() > 0.4).any():
+        side = "few" if tails.mean() < 0 else "many"
+        return f"Mean and spread are right, but too {side} draws lie far out for a normal variable."
+    # Side by side, an image of each kind: all of these numbers should be independent.
+    k, question = z.shape[1], MISTAKES["one epsilon for the batch"].question
+    pairs = torch.cat(list(epsilon.reshape(-1, _EACH, k)), dim=1)
+    together = torch.corrcoef(pairs.T).fill_diagonal_(0).abs()
+    if together[:k, k:].diagonal().max() > 0.9:
+        return _hint("one epsilon for the batch")
+    if together.max() > 0.9:
+        return "All latents of an image, or some, were given the same epsilon. " + question
+    if together.max() > 0.07:
+        return "The latents know of each other. Of which shape are the numbers that you drew?"
+    return None
+
+
+def _far(spread: Tensor, sigma: Tensor) -> Tensor:
+    return (spread / sigma).log().abs() > 0.05
+
+
+def _wrong_spread(mean: Tensor, spread: Tensor, mu: Tensor, log_var: Tensor) -> str:
+    """Which mistake leads to this ``spread``, for each kind of image and each latent."""
+    if not _far(spread, torch.ones(())).any() and (mean.abs() < 0.1).all():
+        return "These are draws of N(0, 1). Where are mu and sigma?"
+    one = torch.ones_like(mu)  # an epsilon of 1 is moved by the spread
+    spreads = {
+        **{hint: (z - mu).abs() for hint, z in _published("sample", mu, log_var, one).items()},
+        "You halved log_var but it is still a logarithm.": log_var.abs() / 2,
+        "You halved the variance. Where does the half go: before the exponential or after?":
+            log_var.exp() / 2,
+        "The sign of log_var is turned round: a large variance gives a small spread.":
+            (-log_var / 2).exp(),
+    }  # fmt: skip
+    for sentence, wrong in spreads.items():
+        if not _far(spread, wrong).any():
+            return sentence
+    return (
+        f"The samples spread wrongly: by {spread[0, 0]:.2g} where log_var is {log_var[0, 0]:g}, "
+        f"by {spread[0, 2]:.2g} where it is {log_var[0, 2]:g}."
+    )
 
 
 # --- what all checkers share ----------------------------------------------------------------------
 
-_SUM_OVER_BATCH = "You summed over the batch. A loss is one number per image."
+
+def _hint(name: str) -> str:
+    return f"{MISTAKES[name].sentence} {MISTAKES[name].question}"
+
+
+def _published(part: str, *inputs: Tensor) -> dict[str, Tensor]:
+    """What the mistakes of the catalogue at ``part`` make of ``inputs``."""
+    there = [mistake for mistake in MISTAKES.values() if mistake.part == part]
+    return {_hint(mistake.name): mistake.formula(*inputs) for mistake in there}
+
+
+_TWICE = "This is twice the KL: did you drop the 1/2?"
+_LIKELIHOOD = "This is the log-likelihood itself. What is minimised: it, or its negative?"
+_PER_PIXEL = "These are still one number per pixel."
+_BUILT_IN = (
+    "Right in one case, wrong for inputs of another size or with other numbers in them. Which "
+    "number in your function should come from its inputs?"
+)
 _MEAN_OVER_BATCH = (
     "You averaged over the batch. That is the training loop's work: here, one number per image."
 )
 
 
+def _over_the_batch(right: Tensor) -> dict[str, Tensor]:
+    return {_hint("sum over the batch"): right.sum(), _MEAN_OVER_BATCH: right.mean()}
+
+
 def _normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    # In the precision of the chapters, where `has.float() @ mu` is a right answer.
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64).float()
 
 
 def _judge(
-    answer: Callable | None, inputs: tuple[Tensor, ...], right: Tensor, mistakes: dict[str, Tensor]
+    answer: Callable | None,
+    explain: Callable[..., tuple[Tensor, dict[str, Tensor]]],
+    *cases: Sequence[Tensor | float],
+    unforeseen: str | None = None,
 ) -> Verdict:
-    """Call ``answer(*inputs)`` and compare: with nothing, with ``right``, with each mistake."""
-    got, early = _call(answer, inputs)
-    if early is not None:
-        return early
-    if _same(got, right):
-        return Verdict(RIGHT, "Right.")
-    for sentence, values in mistakes.items():
-        if _same(got, values):
-            return Verdict(WRONG, sentence)
-    if got.shape != right.shape:
-        return _wrong_shape(got, right.shape, inputs)
-    if not got.isfinite().all():
-        return Verdict(WRONG, "Some values are infinite or not a number.")
-    return Verdict(WRONG, _how_far(got, right))
+    """Call ``answer`` with each of ``cases`` and compare: with what is right, with each mistake.
+
+    explain(*inputs) -> the right values, and the mistakes: sentences with what they lead to.
+    """
+    for number, inputs in enumerate(cases):
+        got, early = _call(answer, inputs)
+        if early is not None:
+            return early
+        right, mistakes = explain(*(_in_double(given) for given in inputs))
+        if _same(got, right):
+            continue
+        for sentence, values in mistakes.items():
+            if _same(got, values):
+                return Verdict(WRONG, sentence)
+        if got.shape != right.shape:
+            return _wrong_shape(got, right.shape, inputs)
+        again, _ = _call(answer, inputs)
+        if again is not None and not _same(got, again.detach()):
+            return Verdict(WRONG, "Two calls with the same inputs differ. Where does chance enter?")
+        if not (unforeseen or number or got.isfinite().all()):
+            return Verdict(WRONG, "Some values are infinite or not a number.")
+        return Verdict(WRONG, unforeseen or (_BUILT_IN if number else _how_far(got, right)))
+    return Verdict(RIGHT, "Right.")
+
+
+def _in_double(given: Tensor | float) -> Tensor | float:
+    return given.double() if isinstance(given, Tensor) and given.is_floating_point() else given
 
 
 def _call(
-    answer: Callable | None, inputs: tuple[Tensor, ...], shape: torch.Size | None = None
+    answer: Callable | None, inputs: Sequence[Tensor | float], shape: torch.Size | None = None
 ) -> tuple[Tensor | None, Verdict | None]:
     """What ``answer`` gives for copies of ``inputs``, or else the verdict that ends the matter."""
     stub = Verdict(NOT_ATTEMPTED, "not attempted yet")
     if answer is None:
         return None, stub
     try:
-        got = answer(*(given.clone() for given in inputs))
+        got = answer(*(i.clone() if isinstance(i, Tensor) else i for i in inputs))
     except NotImplementedError:
         return None, stub
     except Exception as error:  # the student's own, of whatever kind; it is shown to them
@@ -423,7 +552,7 @@ def _call(
     return got, None
 
 
-def _wrong_shape(got: Tensor, shape: torch.Size, inputs: tuple[Tensor, ...]) -> Verdict:
+def _wrong_shape(got: Tensor, shape: torch.Size, inputs: Sequence[Tensor | float]) -> Verdict:
     return Verdict(
         WRONG,
         f"The shape is {tuple(got.shape)}, expected {tuple(shape)}, for inputs of shape "
@@ -434,7 +563,7 @@ def _wrong_shape(got: Tensor, shape: torch.Size, inputs: tuple[Tensor, ...]) -> 
 def _same(got: Tensor, values: Tensor) -> bool:
     # Loose enough for an answer computed in float32, and NaN is the same mistake as NaN.
     return got.shape == values.shape and torch.allclose(
-        got.detach(), values, rtol=1e-4, atol=1e-5, equal_nan=True
+        got.detach().double(), values.double(), rtol=1e-4, atol=1e-5, equal_nan=True
     )
 
 
@@ -442,13 +571,8 @@ def _how_far(got: Tensor, right: Tensor) -> str:
     """A hint for a mistake that nobody foresaw, without the right values."""
     wrong = ~torch.isclose(got.detach(), right, rtol=1e-4, atol=1e-5)
     side = got.detach()[wrong] > right[wrong]
-    where = (
-        "too large"
-        if side.all()
-        else "too small"
-        if not side.any()
-        else "now too large, now too small"
-    )
+    where = "too large" if side.all() else "now too large, now too small"
+    where = where if side.any() else "too small"
     return (
         f"Not yet: {int(wrong.sum())} of {wrong.numel()} values are wrong, {where}. Try it on one "
         "case that you can work out on paper."
