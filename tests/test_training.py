@@ -75,7 +75,7 @@ def test_the_steps_are_those_of_a_loop_written_by_hand():
     # What the loop leaves out of a plain description: progress, reports, devices, errors.
     config, images, model = replace(QUICK, beta=0.5), bars(), TINY.build(seed=1)
     random = torch.Generator().manual_seed(config.seed)
-    optimiser = torch.optim.Adam(model.parameters(), lr=config.lr)
+    optimiser = torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.lr, total_steps=3 * 4)
     for _ in range(3):
         for x, _ in images.batches(16, random):
@@ -84,6 +84,34 @@ def test_the_steps_are_those_of_a_loop_written_by_hand():
             optimiser.step()
             schedule.step()
     assert numbers(model).equal(numbers(run(config, train=images)[0]))
+
+
+def without_fused(monkeypatch):
+    """Adam as it is where the device, or an older torch, has no fused one."""
+    plain, asked = torch.optim.Adam, []
+
+    def adam(parameters, lr, fused=None):
+        asked.append(fused)
+        if fused:
+            raise RuntimeError("`fused=True` requires all the params to be on supported devices")
+        return plain(parameters, lr)
+
+    monkeypatch.setattr(torch.optim, "Adam", adam)
+    return asked
+
+
+def test_the_fused_optimiser_takes_the_steps_of_the_plain_one(monkeypatch):
+    model, history = run(valid=bars(32, seed=1))
+    assert without_fused(monkeypatch) == []
+    plain_model, plain_history = run(valid=bars(32, seed=1))
+    torch.testing.assert_close(numbers(model), numbers(plain_model), rtol=1e-4, atol=1e-6)
+    assert history["valid_loss"] == pytest.approx(plain_history["valid_loss"], rel=1e-5)
+
+
+def test_without_a_fused_optimiser_the_plain_one_is_taken(monkeypatch):
+    asked = without_fused(monkeypatch)
+    assert len(run()[1].records) == QUICK.epochs
+    assert asked == [True, None]
 
 
 # --- What is reported -----------------------------------------------------------------------
@@ -259,7 +287,8 @@ def test_nan_stops_the_run_and_says_where_and_what_to_try():
     model = TINY.build(seed=1)
     with pytest.raises(FloatingPointError, match="epoch 2, step 5") as error:
         fit(model, bars(), QUICK, loss=poisoned, progress=False)
-    assert "smaller lr (now 0.01)" in str(error.value)
+    assert "lr 0.01" in str(error.value)
+    assert "smaller lr" in str(error.value)
     assert numbers(model).isfinite().all()  # it stopped before the step that would spread it
 
 
@@ -272,17 +301,81 @@ def test_a_loss_that_overflows_stops_the_run():
         run(loss=huge)
 
 
+@pytest.mark.parametrize("term", LossTerms._fields)
+@pytest.mark.parametrize(
+    ("reduce", "came"),
+    [
+        (lambda each: each.mean(), r"\(\)"),
+        (lambda each: each[:, None].expand(-1, 64), r"\(16, 64\)"),
+        (lambda each: each[:, None], r"\(16, 1\)"),
+        (lambda each: each.mean().item(), "float"),
+    ],
+    ids=["mean over the batch", "per pixel", "column", "number"],
+)
+def test_a_loss_that_is_not_one_number_per_image_is_refused(term, reduce, came):
+    def other(output, x, beta):
+        terms = elbo_loss(output, x, beta)
+        return terms._replace(**{term: reduce(getattr(terms, term))})
+
+    said = rf"{term}.* {came}.*16 images.*one number per image, \(16,\), in nats"
+    with pytest.raises(ValueError, match=said):
+        run(loss=other)
+    with pytest.raises(ValueError, match=said):
+        evaluate(TINY.build(), bars(16), loss=other)
+
+
+def test_a_loss_without_its_three_terms_is_refused():
+    with pytest.raises(ValueError, match=r"LossTerms\(loss, reconstruction, kl\).*got a Tensor"):
+        run(loss=lambda output, x, beta: elbo_loss(output, x, beta).loss)
+
+
+def test_a_model_that_is_lost_by_its_last_step_is_not_reported_as_trained():
+    # One step: the loss that led to it was finite, only the validation sees what it did.
+    wild = Config(epochs=1, batch_size=1000, lr=1e38)
+    with pytest.raises(FloatingPointError, match=r"epoch 1.*lr 1e\+38.*smaller lr"):
+        run(wild, valid=bars())
+
+
+def test_evaluating_a_lost_model_says_so():
+    model = TINY.build()
+    with torch.no_grad():
+        next(model.parameters()).fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="the loss became nan"):
+        evaluate(model, bars(), gaussian_loss(0.3))
+
+
+def test_without_a_weight_an_infinite_kl_is_told_and_stops_nothing():
+    def collapsed(output, x, beta):
+        terms = elbo_loss(output, x, beta)
+        return terms._replace(kl=terms.kl + math.inf)
+
+    record = run(replace(QUICK, beta=0.0), loss=collapsed, valid=bars())[1].last
+    assert record.kl == record.valid_kl == math.inf
+    assert math.isfinite(record.loss)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_evaluating_in_batches_of_no_image_is_refused(batch_size):
+    with pytest.raises(ValueError, match=f"at least 1; got {batch_size}"):
+        evaluate(TINY.build(), bars(), batch_size=batch_size)
+
+
+def test_evaluating_on_no_images_is_refused():
+    with pytest.raises(ValueError, match="no images"):
+        evaluate(TINY.build(), bars()[:0])
+
+
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "lr"])
-@pytest.mark.parametrize("value", [0, -1, math.nan])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
 def test_a_config_that_cannot_train_is_refused_at_once(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be above 0, got {value}"):
+    with pytest.raises(ValueError, match=f"{name} must be finite and above 0, got {value}"):
         Config(**{name: value})
 
 
 @pytest.mark.parametrize("name", ["beta", "warmup_epochs"])
-@pytest.mark.parametrize("value", [-0.5, math.nan])
-def test_a_negative_weight_of_the_kl_is_refused_at_once(name, value):
-    with pytest.raises(ValueError, match=f"cannot be negative, got .*{value}"):
+@pytest.mark.parametrize("value", [-0.5, math.nan, math.inf])
+def test_a_weight_of_the_kl_that_is_negative_or_not_finite_is_refused_at_once(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be finite and at least 0, got {value}"):
         Config(**{name: value})
 
 
