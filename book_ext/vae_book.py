@@ -30,6 +30,9 @@ REPAIRS = {
     # Draws the icons a second time, as SVG: 1.5 MB, where the style sheet has them as a font.
     r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>\n?': "",
 }
+# A link in a sidebar that lies over the page leads to what is below it: the sidebar gives way.
+CLOSE_ON_LINK = """document.addEventListener("click", ({ target }) =>
+  target.closest("dialog a[href]")?.closest("dialog").close());"""
 STILL_SENTENCE = (
     "A still picture: the explorer takes its place once this page's scripts have loaded."
 )
@@ -48,6 +51,16 @@ def add_static_paths(app: Sphinx, config) -> None:
         )
     config.html_static_path += [str(ASSETS), str(OWN)]
     app.add_css_file("book.css")
+
+
+def one_header(app: Sphinx, config) -> None:
+    """Leave the header of the theme's base empty; the theme has its own, above the article.
+
+    The base puts a search field into it unless told otherwise, and with it a second set of the
+    buttons that open the sidebars. The scripts bind the first set, which the theme hides.
+    """
+    config.html_theme_options["navbar_persistent"] = []
+    app.add_js_file(None, body=CLOSE_ON_LINK)
 
 
 def drop_thebe(app: Sphinx, pagename, templatename, context, doctree) -> None:
@@ -147,6 +160,7 @@ class StillBesideExplorer(SphinxPostTransform):
 def setup(app: Sphinx) -> dict:
     app.add_post_transform(StillBesideExplorer)
     app.connect("config-inited", add_static_paths)
+    app.connect("config-inited", one_header)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", repair_pages)
     app.connect("build-finished", copy_package_files)

@@ -135,13 +135,37 @@ FACTS = """() => {
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   };
   const article = document.querySelector('.bd-article') ?? document.body;
+  const words = (cell) => {
+    const found = [], walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let text; (text = walker.nextNode()); ) {
+      if (text.parentElement.closest('mjx-container')) continue;
+      for (const { 0: word, index } of text.data.matchAll(/[\\p{L}\\p{N}_'’]+/gu)) {
+        found.push(new Range());
+        found.at(-1).setStart(text, index);
+        found.at(-1).setEnd(text, index + word.length);
+      }
+    }
+    return found;
+  };
+  const onTwoLines = (range) => {
+    const boxes = [...range.getClientRects()];
+    return boxes.length && boxes.at(-1).top >= boxes[0].bottom - 1;
+  };
   const texts = [...article.querySelectorAll('h1, h2, h3, p, li, td, th, summary, p a')];
   const faint = texts.filter(visible).filter((e) => e.textContent.trim())
     .map((e) => [contrast(e), e.textContent.trim().slice(0, 60)]).filter(([c]) => c < 4.5);
   const images = [...article.querySelectorAll('img')];
+  const prose = article.cloneNode(true);
+  prose.querySelectorAll('pre, code, script, style, mjx-container').forEach((e) => e.remove());
+  // What formulas show is in their style sheet; the same text, for screen readers, is in the page.
+  const formulas = [...document.querySelectorAll('mjx-container')];
   return {
     theme: document.documentElement.dataset.theme,
     text: article.innerText,
+    backslashes: [prose, ...formulas].map((e) => e.textContent)
+      .flatMap((text) => text.match(/.{0,20}\\\\[A-Za-z_{].{0,20}/g) ?? []),
+    brokenWords: [...document.querySelectorAll('td, th')].flatMap(words).filter(onTwoLines)
+      .map(String),
     sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     faint: faint.slice(0, 5),
     brokenImages: images.filter((i) => !i.complete || !i.naturalWidth).map((i) => i.src),
@@ -153,6 +177,19 @@ FACTS = """() => {
     widgets: document.querySelectorAll('.cell_output .jupyter-widgets').length,
     scripts: [...document.scripts].map((s) => s.src).filter(Boolean),
   };
+}"""
+
+
+# What scrolls, and no key gets there: the theme makes such boxes stops for the Tab key, a moment
+# after the page has changed.
+UNREACHABLE = """async () => {
+  const boxes = '.pst-scrollable-table-container, .cell_output > .output, .bd-article pre';
+  const found = () => [...document.querySelectorAll(boxes)]
+    .filter((e) => e.scrollWidth > e.clientWidth && e.tabIndex < 0).map((e) => e.innerText);
+  const until = Date.now() + 3000;
+  while (found().length && Date.now() < until)
+    await new Promise((done) => setTimeout(done, 50));
+  return found();
 }"""
 
 
@@ -190,10 +227,12 @@ def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Vi
     listen(page, visit, address.removesuffix(PREFIX))
     page.goto(url, wait_until="networkidle")
     page.evaluate(READY)
+    page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
     visit.facts = page.evaluate(FACTS)
     if not (dark and width < 1280):  # colours depend on one, what scrolls on the other
         awake(page)
         visit.facts["barriers"] = barriers(page)
+        visit.facts["unreachable"] = page.evaluate(UNREACHABLE)
         visit.facts["own scripts"] = page.evaluate(OWN_SCRIPTS)
     context.close()
     return visit

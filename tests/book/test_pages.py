@@ -1,12 +1,15 @@
 """The built book in a browser: every page, light and dark, wide and narrow, with no network."""
 
 import re
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browsing import opened
 from bs4 import BeautifulSoup
+from playwright.sync_api import expect
 
 from vaelib.explore import Canvas
 
@@ -39,10 +42,97 @@ def test_page_opens_without_errors(visit, page, dark, width):
     assert seen.facts["theme"] == ("dark" if dark else "light")
 
 
-@EVERY_CHAPTER
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_page_fits_a_phone(visit, page, dark):
-    assert visit(page, dark, 390).facts["sideways"] <= 0
+@EVERY_PAGE
+@pytest.mark.parametrize(
+    ("dark", "width"),
+    [(False, 320), (False, 390), (True, 390)],
+    ids=["light-320", "light-390", "dark-390"],
+)
+def test_page_fits_a_phone(visit, page, dark, width):
+    assert visit(page, dark, width).facts["sideways"] <= 0
+
+
+@EVERY_PAGE
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_words_in_tables_stay_whole(visit, page, width):
+    assert visit(page, width=width).facts["brokenWords"] == []
+
+
+@EVERY_PAGE
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_what_scrolls_is_reached_with_the_tab_key(visit, page, width):
+    assert visit(page, width=width).facts["unreachable"] == []
+
+
+@EVERY_PAGE
+@pytest.mark.parametrize("width", [390, 768, 900])
+def test_the_menu_opens_over_a_narrow_page_and_leads_to_a_chapter(browser, address, page, width):
+    with at_a_touch(browser, address, page, width) as tab:
+        button, menu = tab.locator(".primary-toggle:visible"), tab.locator("dialog:visible")
+        button.tap()
+        expect(menu).to_have_id("pst-primary-sidebar-modal")
+        tab.keyboard.press("Escape")
+        expect(menu).to_have_count(0)
+        button.tap()
+        link = menu.locator("li:not(.current) > a:visible").last
+        target = link.evaluate("(a) => a.href")
+        link.tap()
+        tab.wait_for_url(target)
+        expect(menu).to_have_count(0)
+
+
+@EVERY_PAGE
+def test_the_menu_s_button_hides_and_shows_the_sidebar_of_a_wide_page(browser, address, page):
+    with at_a_touch(browser, address, page, 1280) as tab:
+        button, sidebar = tab.locator(".primary-toggle:visible"), tab.locator(".bd-sidebar-primary")
+        expect(sidebar).to_be_visible()
+        for change in ("hidden", "visible"):
+            button.tap()
+            sidebar.wait_for(state=change)
+        link = sidebar.locator("li:not(.current) > a:visible").last
+        target = link.evaluate("(a) => a.href")
+        link.tap()
+        tab.wait_for_url(target)
+
+
+@EVERY_PAGE
+@pytest.mark.parametrize("width", [390, 768, 900, 1100, 1280])
+def test_the_contents_lead_to_a_heading_that_is_then_seen(browser, address, book, page, width):
+    if not soup_of(book / f"{page}.html").select("#pst-secondary-sidebar a"):
+        return  # a page without headings has no contents
+    with at_a_touch(browser, address, page, width) as tab:
+        button, contents = tab.locator(".secondary-toggle:visible"), tab.locator("dialog:visible")
+        if width < 1200:  # from there on they are always beside the text
+            button.tap()
+            expect(contents).to_have_id("pst-secondary-sidebar-modal")
+            tab.keyboard.press("Escape")
+            expect(contents).to_have_count(0)
+            button.tap()
+        link = tab.locator(".bd-sidebar-secondary a:visible").last
+        target = link.evaluate("(a) => a.hash")
+        link.tap()
+        expect(contents).to_have_count(0)
+        assert unquote(urlsplit(tab.url).fragment) == unquote(target[1:])
+        tab.wait_for_function(IS_SEEN, arg=unquote(target[1:]))
+
+
+# The heading of a section, in view and not below something else.
+IS_SEEN = """(id) => {
+  const section = document.getElementById(id);
+  const heading = section.querySelector("h1, h2, h3, h4") ?? section;
+  const { left, top, height } = heading.getBoundingClientRect();
+  return heading.contains(document.elementFromPoint(left + 5, top + height / 2));
+}"""
+
+
+@contextmanager
+def at_a_touch(browser, address, page, width):
+    """A page under a finger, on a screen so wide; nothing may go wrong in it."""
+    size = {"width": width, "height": 900}
+    url = f"{address}{page}.html"
+    with opened(browser, url, viewport=size, has_touch=True) as (tab, seen):
+        yield tab
+        assert (seen.errors, seen.outside) == ([], [])
 
 
 @EVERY_CHAPTER
@@ -64,6 +154,7 @@ def test_everything_on_the_page_is_rendered(visit, page):
     assert facts["mathErrors"] == []
     assert facts["brokenImages"] == []
     assert facts["widgets"] >= facts["views"]
+    assert facts["backslashes"] == []
     prose = re.sub(r"(?m)^ {4}.*$", "", facts["text"])
     assert re.findall(RAW, prose) == []
 
