@@ -34,49 +34,81 @@ BATCH = 128
 BOUNDS = {"vae-mnist-2d": (139.5, 137.0), "vae-mnist-20d": (96.5, 95.0)}  # required, stretch
 
 
-def bench_epoch(rounds: int = 3) -> list[tuple[str, str, str]]:
-    """One epoch by `fit`, by the bare arithmetic, and by a DataLoader with ToTensor."""
-    mnist = data.mnist()
-    in_hand = [x for x, _ in mnist.train.batches(BATCH)]
-    torchvision = import_torchvision()
+def bench_epoch(rounds: int = 5) -> list[tuple[str, str, str]]:
+    """One epoch by `fit`, by the bare arithmetic, and as pytorch/examples trains its VAE.
+
+    CPU seconds of one thread: what is compared is work, whatever else the machine does.
+    """
+    images = data.mnist().train
+    in_hand = [x for x, _ in images.batches(BATCH)]
+    transform = import_torchvision().transforms.ToTensor()
     loader = torch.utils.data.DataLoader(
-        torchvision.datasets.MNIST(
-            data.cache_folder(), train=True, transform=torchvision.transforms.ToTensor()
-        ),
+        import_torchvision().datasets.MNIST(data.cache_folder(), train=True, transform=transform),
         batch_size=BATCH,
         shuffle=True,
     )
+    config = Config(epochs=1, batch_size=BATCH)
     ways = {
-        "fit": lambda: fit(
-            EXAMPLE.build(), mnist.train, Config(epochs=1, batch_size=BATCH), progress=False
-        ),
+        "fit": lambda: fit(EXAMPLE.build(), images, config, progress=False),
         "floor": lambda: _bare_epoch(in_hand),
-        "loader": lambda: _bare_epoch(x for x, _ in loader),
+        "example": lambda: _example_epoch(loader),
     }
     seconds = {name: [] for name in ways}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that wait for each other spin, and would be counted
     for _ in range(rounds):
         for name, run in ways.items():
-            seconds[name].append(_timed(run))
-    fit_s, floor_s, loader_s = (statistics.median(seconds[name]) for name in ways)
+            seconds[name].append(_timed(run, time.process_time))
+    torch.set_num_threads(threads)
+    fit_s, floor_s, example_s = (statistics.median(seconds[name]) for name in ways)
     over_floor = statistics.median(a / b for a, b in zip(seconds["fit"], seconds["floor"]))
-    faster = statistics.median(a / b for a, b in zip(seconds["loader"], seconds["fit"]))
+    faster = statistics.median(a / b for a, b in zip(seconds["example"], seconds["fit"]))
     return [
-        ("an epoch of the 784-400-20 VAE by `fit`", f"{fit_s:.2f} s", ""),
-        ("the same steps on data already in hand", f"{floor_s:.2f} s", ""),
-        ("the same steps by a DataLoader with ToTensor", f"{loader_s:.2f} s", ""),
-        ("`fit` over data in hand", f"{over_floor:.2f} x", "at most 1.3 x"),
-        ("DataLoader over `fit`", f"{faster:.1f} x", "at least 4 x"),
+        ("an epoch of the 784-400-20 VAE by `fit`", f"{fit_s:.2f} CPU seconds", ""),
+        ("the same steps on data already in hand", f"{floor_s:.2f} CPU seconds", ""),
+        ("an epoch as in pytorch/examples, `vae`", f"{example_s:.2f} CPU seconds", ""),
+        ("`fit` over data in hand", f"{over_floor:.2f} x", "at most 1.1 x"),
+        ("pytorch/examples over `fit`", f"{faster:.2f} x", "at least 1.5 x"),
     ]
 
 
 def _bare_epoch(batches) -> None:
     model = EXAMPLE.build()
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     for x in batches:
         output = model(x)
         terms = negative_elbo(output.logits, x, output.mu, output.log_var)
         optimiser.zero_grad()
         terms.loss.mean().backward()
+        optimiser.step()
+
+
+class _ExampleVAE(torch.nn.Module):
+    """The network of pytorch/examples, vae/main.py, in our words."""
+
+    def __init__(self):
+        super().__init__()
+        linear = torch.nn.Linear
+        self.hidden, self.mu, self.log_var = linear(784, 400), linear(400, 20), linear(400, 20)
+        self.widen, self.pixels = linear(20, 400), linear(400, 784)
+
+    def forward(self, x):
+        h = self.hidden(x.view(-1, 784)).relu()
+        mu, log_var = self.mu(h), self.log_var(h)
+        z = mu + torch.randn_like(mu) * torch.exp(0.5 * log_var)
+        return self.pixels(self.widen(z).relu()).sigmoid(), mu, log_var
+
+
+def _example_epoch(loader) -> None:
+    model, total = _ExampleVAE(), 0.0
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for x, _ in loader:
+        optimiser.zero_grad()
+        decoded, mu, log_var = model(x)
+        loss = torch.nn.functional.binary_cross_entropy(decoded, x.view(-1, 784), reduction="sum")
+        loss = loss - 0.5 * torch.sum(1 + log_var - mu.pow(2) - log_var.exp())
+        loss.backward()
+        total += loss.item()
         optimiser.step()
 
 
@@ -147,10 +179,10 @@ def bench_chapters() -> list[tuple[str, str, str]]:
     return [*rows, ("all chapters", f"{total:.0f} s", "at most 240 s")]
 
 
-def _timed(run) -> float:
-    start = time.perf_counter()
+def _timed(run, clock=time.perf_counter) -> float:
+    start = clock()
     run()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def machine() -> str:
