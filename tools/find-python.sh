@@ -2,12 +2,12 @@
 # Print a Python that the lock supports. 3.11 comes first because the lock was made on it; the
 # version managers' folders are looked through because their `python3.12` on PATH may be a stub.
 # VAE_BOOK_PYTHON names one to be taken instead.
-for name in ${VAE_BOOK_PYTHON:-} python3.11 python3.12 python3.13 python3 \
-    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[123].*/bin/python; do
-    if "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+for name in ${VAE_BOOK_PYTHON:-} python3.11 python3.12 python3.13 python3.14 python3 \
+    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1234].*/bin/python; do
+    if "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then
         exec "$name" -c 'import sys; print(sys.executable)'
     fi
 done
-echo "No Python 3.11, 3.12 or 3.13 with venv and pip was found; found: $(python3 --version 2>&1)." \
+echo "No Python 3.11 to 3.14 with venv and pip was found; found: $(python3 --version 2>&1)." \
     "Install one (on Debian and Ubuntu: apt-get install python3 python3-venv), then run make again." >&2
 exit 1

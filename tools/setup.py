@@ -1,32 +1,40 @@
 """Set up what `make` needs, from nothing, and skip what is already done.
 
-    python tools/setup.py environment assets axe data browser colab lab
+    python tools/setup.py environment assets axe data browser colab colab_manager lab
 
 Each step leaves a stamp that names what it was made from, and is done again when that changes.
 What a step prints goes to .cache/setup/STEP.log and is shown only when the step fails. Standard
 library only: it runs before anything is installed.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
+
+def python_of(environment: Path, system: str = os.name) -> Path:
+    """The Python of a virtual environment, also on Windows."""
+    return environment / ("Scripts/python.exe" if system == "nt" else "bin/python")
+
+
 ROOT = Path(__file__).resolve().parents[1]
-PYTHON = ROOT / ".venv" / "bin" / "python"
+PYTHON = python_of(ROOT / ".venv")
 COLAB = ROOT / ".venv-colab"
 LAB = ROOT / ".venv-lab"
+# PyTorch's own index of builds without CUDA; elsewhere Linux gets 5 GB that nothing here uses.
+CPU_INDEX = os.environ.get("VAE_BOOK_TORCH_INDEX", "https://download.pytorch.org/whl/cpu")
 CACHE = ROOT / ".cache" / "setup"
-COLAB_PYTHON = (3, 12)  # what Google Colab runs
-COLAB_GIB = (
-    12  # a torch for another Python than the lock's may be the CUDA build, this much on disk
-)
+COLAB_PYTHON = (3, 13)  # what Google Colab runs
+COLAB_GIB = 12  # where no CPU index answers, a torch for another Python than the lock's has CUDA
 
 
 def fingerprint(*parts: Path | str) -> str:
@@ -98,13 +106,27 @@ def made_by_another_python() -> list[str]:
     return ["--clear"] if settings.is_file() and version not in settings.read_text() else []
 
 
+def cpu_index(address: str = "", patience: float = 3) -> list[str]:
+    """Options that make pip look among the CPU builds too, where their index answers in time.
+
+    pip takes 2.13.0+cpu for 2.13.0 where it finds both: the longer version counts as the newer.
+    """
+    address = address or CPU_INDEX
+    try:
+        with urllib.request.urlopen(f"{address}/torch/", timeout=patience) as answer:
+            answer.read(1)
+    except OSError:
+        return []
+    return ["--extra-index-url", address]
+
+
 def environment() -> None:
     """.venv with the lock's exact versions and the package itself, editable."""
     lock = ROOT / "requirements.lock"
 
     def do(log):
         run(log, sys.executable, "-m", "venv", *made_by_another_python(), ROOT / ".venv")
-        run(log, PYTHON, "-m", "pip", "install", "-r", lock)
+        run(log, PYTHON, "-m", "pip", "install", *cpu_index(), "-r", lock)
         # Without its dependencies: the lock has them all, and pip shall not look for others.
         run(log, PYTHON, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ROOT)
 
@@ -175,7 +197,7 @@ def browser() -> None:
         except (
             subprocess.CalledProcessError
         ):  # a closed network has no browser downloads, but may have packages
-            if os.getuid() == 0 and shutil.which("apt-get"):
+            if shutil.which("apt-get") and os.getuid() == 0:
                 run(log, "apt-get", "update", "-q")
                 run(
                     log,
@@ -230,10 +252,23 @@ def colab() -> None:
 
     def do(log):
         run(log, find_colab_python(), "-m", "venv", "--clear", COLAB)
-        run(log, COLAB / "bin" / "python", "-m", "pip", "install", "-r", requirements)
+        run(log, python_of(COLAB), "-m", "pip", "install", *cpu_index(), "-r", requirements)
 
     what = "installing what Google Colab ships, for the notebooks' test"
-    step("colab", what, fingerprint(requirements), COLAB / "bin" / "python", do)
+    step("colab", what, fingerprint(requirements), python_of(COLAB), do)
+
+
+def colab_manager() -> None:
+    """A widget manager of the packages that Google Colab's is built from, for a test."""
+    script, source = ROOT / "tools" / "build_colab_manager.py", ROOT / "tests" / "colab_widgets"
+    parts = [source / name for name in ("manager.js", "package.json", "package-lock.json")]
+    step(
+        "colab_manager",
+        "building a widget manager like Google Colab's, for the explorers' test",
+        fingerprint(script, *parts),
+        ROOT / ".cache" / "colab_widgets",
+        lambda log: run(log, PYTHON, script),
+    )
 
 
 def lab() -> None:
@@ -242,29 +277,50 @@ def lab() -> None:
 
     def do(log):
         run(log, sys.executable, "-m", "venv", "--clear", LAB)
-        run(log, LAB / "bin" / "python", "-m", "pip", "install", "-r", requirements)
+        run(log, python_of(LAB), "-m", "pip", "install", "-r", requirements)
 
     what = "installing JupyterLab and Notebook, for the explorers' test"
-    step("lab", what, fingerprint(requirements), LAB / "bin" / "python", do)
+    step("lab", what, fingerprint(requirements), python_of(LAB), do)
 
 
-STEPS = {f.__name__: f for f in (environment, assets, axe, data, browser, colab, lab)}
+STEPS = {
+    f.__name__: f for f in (environment, assets, axe, data, browser, colab, colab_manager, lab)
+}
+
+
+@contextmanager
+def alone(lock: Path):
+    """Only one process at a time is inside; another one says so, and waits.
+
+    A lock of SQLite's, because that is the one lock of the standard library that is the same on
+    every system and ends with its process.
+    """
+    connection = sqlite3.connect(lock, timeout=0, isolation_level=None)
+    try:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            print("Another set-up is under way; waiting for it", flush=True)
+            connection.execute("PRAGMA busy_timeout = 3600000")  # ms
+            connection.execute("BEGIN EXCLUSIVE")
+        yield
+    finally:
+        connection.close()
+
+
+def run_steps(names: list[str]) -> None:
+    """Do these steps in their order, skipping what is done."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with alone(CACHE / "lock.sqlite"):  # two at once would install over each other
+        print("Setting up (what is done already is skipped)", flush=True)
+        for name in names:
+            STEPS[name]()
 
 
 def main() -> None:
     if unknown := [name for name in sys.argv[1:] if name not in STEPS]:
         sys.exit(f"Unknown steps {unknown}; expected some of {list(STEPS)}.")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        # Two at once, say `make book` and `make test`, would install over each other.
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("Another set-up is under way; waiting for it", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        print("Setting up (what is done already is skipped)", flush=True)
-        for name in sys.argv[1:]:
-            STEPS[name]()
+    run_steps(sys.argv[1:])
 
 
 if __name__ == "__main__":

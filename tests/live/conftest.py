@@ -6,13 +6,11 @@ environment that the front end is for: .venv, or .venv-colab with ipywidgets 7.7
 
 import json
 import os
-import shutil
 import subprocess
 import time
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -21,6 +19,7 @@ from browsing import Visit, listen, new_context
 from explorers import EXPLORERS, PICTURES, settle
 from playwright.sync_api import Browser, Locator
 
+from lab import furnish
 from project import ROOT
 
 SERVER = ROOT / ".venv-lab" / "bin" / "python"
@@ -54,15 +53,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("front_end", names, scope="session")
 
 
-def parts_for_colab(folder: Path) -> Path:
-    """anywidget, which a reader in Colab gets with vaelib: beside .venv-colab, not in it."""
-    wanted = [f"{name}=={version(name)}" for name in ("anywidget", "psygnal")]
-    python = FRONT_ENDS["classic"].environment / "bin" / "python"
-    command = [python, "-m", "pip", "install", "-q", "--no-deps", "--target", folder, *wanted]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def server(front_end, tmp_path_factory):
     """A notebook server for one front end: (its address, the folder of its notebooks)."""
@@ -71,45 +61,24 @@ def server(front_end, tmp_path_factory):
         if not path.exists():
             pytest.fail(f"{path} is missing; `make test` and `make test-notebook7` make it.")
     home = tmp_path_factory.mktemp(front_end)
-    python_path, shares = [ROOT], [environment]
-    if environment.name == ".venv-colab":
-        parts = parts_for_colab(home / "parts")
-        python_path, shares = [parts, *python_path], [parts, *shares]
-    data, settings = home / "data", home / "settings" / "nbconfig"
-    for share in shares:
-        # Copied, and only what is the widgets': a server serves no links that lead elsewhere.
-        for part in ("labextensions/@jupyter-widgets", "labextensions/anywidget", "nbextensions"):
-            copy(share / "share" / "jupyter" / part, data / part)
-        copy(share / "etc" / "jupyter" / "nbconfig", settings)
-    argv = [str(environment / "bin" / "python"), "-m", "ipykernel_launcher", "-f"]
-    kernel = {
-        "argv": [*argv, "{connection_file}"], "display_name": "vaelib", "language": "python",
-        "env": {"PYTHONPATH": os.pathsep.join(map(str, python_path)), "OMP_NUM_THREADS": "1"},
-    }  # fmt: skip
-    (data / "kernels" / "vaelib").mkdir(parents=True)
-    (data / "kernels" / "vaelib" / "kernel.json").write_text(json.dumps(kernel))
+    variables = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    places = furnish(home, environment, "vaelib", variables)
     (home / "notebooks").mkdir()
-    with running(home) as address:
+    with running(home, places) as address:
         yield address, home / "notebooks"
 
 
-def copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-
-
 @contextmanager
-def running(home: Path):
+def running(home: Path, places: dict[str, str]):
     """The server that serves `home`, with no settings of whoever runs the tests."""
     runtime = home / "runtime"
-    places = {"DATA_DIR": home / "data", "CONFIG_DIR": home / "settings", "RUNTIME_DIR": runtime}
     command = [SERVER, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
     command += [f"--ServerApp.root_dir={home / 'notebooks'}", "--ServerApp.port=0"]
     command += ["--IdentityProvider.token=test", "--ServerApp.ip=127.0.0.1"]
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log,
-            env=os.environ | {f"JUPYTER_{name}": str(path) for name, path in places.items()},
+            env=os.environ | places,
         )  # fmt: skip
     try:
         yield wait_for_address(process, runtime, home / "server.log")

@@ -78,7 +78,7 @@ def versions() -> dict[str, str]:
 def fresh_colab():
     """A runtime without vaelib before, and as it was afterwards; yields its versions."""
     uninstall = [COLAB_PYTHON, "-m", "pip", "uninstall", "-q", "-y"]
-    subprocess.run([*uninstall, "vaelib", "anywidget", "psygnal"], check=True, capture_output=True)
+    subprocess.run([*uninstall, "vaelib"], check=True, capture_output=True)
     before = versions()
     yield before
     if added := sorted(set(versions()) - set(before)):
