@@ -5,8 +5,9 @@ import shutil
 import subprocess
 
 import pytest
-from test_explore import JS, ROOT, node
+from test_explore import JS, ROOT, modules_of, node
 
+from vaelib.explore import Canvas
 from vaelib.explorer_assets import STATIC
 
 SPEC = importlib.util.spec_from_file_location("vae_book", ROOT / "book_ext" / "vae_book.py")
@@ -66,6 +67,16 @@ def test_bare_modules_are_smaller_parse_and_export_the_same_names(bare_tree):
         [node(), "--input-type=module", "-e", code], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    "explorer", ["latent", "reparameterise", "draw", "replay", "kl", "betas", "mixer"]
+)
+def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
+    """The book's pages keep below 40 kB with two or three of them; see tests/book/test_pages.py."""
+    files = modules_of(f"{explorer}.js") | {"book.js", "start.js", "sliders.js"}
+    loaded = [bare((STATIC / name).read_text(encoding="utf-8")) for name in files]
+    assert sum(len(code.encode()) for code in [*loaded, Canvas._esm]) <= 33_000
 
 
 def test_bare_modules_pass_the_same_unit_tests(bare_tree):

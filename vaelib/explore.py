@@ -1,9 +1,9 @@
 """The explorers: ipywidgets sliders beside a canvas on which the reader's browser runs the model.
 
-No kernel is needed: each slider is joined to the canvas by ``jslink``, which lives in the page, and
-the canvas decodes by itself from the very weights files that :mod:`vaelib.weights` reads. In the
-published book those files and the code in ``vaelib/static`` are fetched from the site when the
-explorer comes into view; with a live kernel they come from here, in answer to a message.
+No kernel is needed: the canvas's code runs in the page. It joins the sliders to the canvas
+(``static/sliders.js``) and decodes by itself from the very weights files that :mod:`vaelib.weights`
+reads. In the published book those files and the code in ``vaelib/static`` are fetched from the site
+when the explorer comes into view; with a live kernel they come from here, in answer to a message.
 
 A cell makes an explorer as its last expression and needs nothing else::
 
@@ -59,10 +59,13 @@ class Canvas(_Short, anywidget.AnyWidget):
     """The part of an explorer that draws. ``explorer`` names its module in ``vaelib/static``.
 
     What is embedded in a page is only the loader and these traits; see ``static/loader.js``.
+    ``sliders`` names those that move it: trait -> [model's id, "value" or "index"], and where the
+    slider's min and max are traits too, their names.
     """
 
     _esm = re.sub(r"(?m)^ *//.*\n", "", (STATIC / "loader.js").read_text(encoding="utf-8"))
     explorer = traitlets.Unicode().tag(sync=True)
+    sliders = traitlets.Dict().tag(sync=True)
 
     def __init__(self, **traits):
         super().__init__(layout=_Layout(), **traits)
@@ -83,8 +86,9 @@ class _Slim(_Short):
     def get_state(self, key=None, drop_defaults=False):
         if key is not None:
             return super().get_state(key, drop_defaults)
-        # The limits of sliders have other defaults in Python than in the scripts.
-        kept = ("_model_name", "_model_module", "_model_module_version", "min", "max", "step")
+        # The last four have other defaults in Python than in the scripts.
+        kept = ("_model_name", "_model_module", "_model_module_version")
+        kept += ("min", "max", "step", "index")
         names = [name for name in self.keys if name in kept]
         return {**super().get_state(drop_defaults=True), **super().get_state(names)}
 
@@ -101,10 +105,6 @@ class _Choice(_Slim, ipywidgets.SelectionSlider):
     style = None
 
 
-class _Link(_Slim, ipywidgets.widgets.widget_link.Link):
-    """What ``ipywidgets.jslink`` makes: two traits that are one in the page."""
-
-
 class Explorer(_Slim, ipywidgets.VBox):
     """Sliders above a canvas, and what there is to see where neither can work.
 
@@ -116,15 +116,14 @@ class Explorer(_Slim, ipywidgets.VBox):
     """
 
     def __init__(self, sliders: dict[str, dict], canvas: Canvas, still: Callable[[], bytes], text):
-        children = []
+        children, joined = [], {}
         for trait, options in sliders.items():
             limits = options.pop("limits", ())
             make, moves = (_Choice, "index") if "options" in options else (_Slider, "value")
             slider = make(layout=canvas.layout, **options)  # one for all keeps the page short
-            _Link((slider, moves), (canvas, trait))
-            for end, limit in zip(("min", "max"), limits):
-                _Link((slider, end), (canvas, limit))
+            joined[trait] = [slider.model_id, moves, *limits]
             children.append(slider)
+        canvas.sliders = joined
         super().__init__([*children, canvas], layout=canvas.layout)
         self._still, self._text = still, text
 

@@ -16,7 +16,7 @@ import nbformat
 import pytest
 import torch
 import yaml
-from browsing import opened
+from browsing import Visit, listen, new_context, opened
 from explorers import (
     AE,
     EXPLORERS,
@@ -47,7 +47,7 @@ from project import ROOT
 from vaelib import explore, explorer_assets, weights
 from vaelib.latent import decode_images
 
-from .conftest import PAGES, barriers, serving
+from .conftest import PAGES, PREFIX, barriers, serving
 
 pytestmark = pytest.mark.book
 
@@ -58,7 +58,10 @@ ABOVE = "# Far above\n\n" + "A line of text.\n\n" * 60
 
 @pytest.fixture(scope="session")
 def small_book(tmp_path_factory) -> Path:
-    """A book with the real book's settings: a page of text, and one for each explorer."""
+    """A book with the real book's settings: a page of text, and one for each explorer; or the one
+    that VAELIB_SMALL_BOOK names (…/html)."""
+    if given := os.environ.get("VAELIB_SMALL_BOOK"):
+        return Path(given)
     source = tmp_path_factory.mktemp("small")
     notebook = nbformat.v4.new_notebook()
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
@@ -710,14 +713,17 @@ def breakable(small_book, tmp_path) -> Path:
     return Path(shutil.copytree(small_book, tmp_path / "html"))
 
 
-def assert_says_what_failed(page: Page, message: str) -> None:
-    """The sentence is there, and the still picture is still there."""
-    page.wait_for_selector(".cell_output .jupyter-widgets", state="attached")
+SAYS = re.compile("This explorer could not start: ")
+
+
+def told(page: Page) -> str:
+    """The sentence that takes the explorer's place. The still picture is there too, and stays."""
     page.locator(".cell_output").scroll_into_view_if_needed()
-    sentence = page.get_by_text("This explorer could not start:")
+    sentence = page.get_by_text(SAYS)
     sentence.wait_for()
-    assert re.search(message, sentence.inner_text()), sentence.inner_text()
-    assert page.locator(".explorer-still img").is_visible()
+    page.locator(".explorer-still img").wait_for()
+    assert "Reload the page" in sentence.inner_text(), "of the book there is no cell to run again"
+    return sentence.inner_text()
 
 
 def truncate(path: Path) -> None:
@@ -750,13 +756,13 @@ def test_a_failed_load_says_what_failed(browser, breakable, damage, file, messag
         serving(breakable) as where,
         opened(browser, f"{where}chapters/explorer.html") as (page, _),
     ):
-        assert_says_what_failed(page, message)
+        assert re.search(message, told(page))
 
 
 def test_a_failed_load_from_disk_says_what_failed(browser, breakable):
     (breakable / f"{DECODER}.js").unlink()
     with opened(browser, (breakable / EXPLORER).as_uri()) as (page, _):
-        assert_says_what_failed(page, r"decoder\.safetensors\.js is not there")
+        assert re.search(r"decoder\.safetensors\.js is not there", told(page))
 
 
 def test_without_scripts_there_is_the_still_picture_and_a_sentence(browser, small_address):
@@ -768,11 +774,89 @@ def test_without_scripts_there_is_the_still_picture_and_a_sentence(browser, smal
         assert "A still picture" in still.inner_text()
 
 
-def test_where_the_widgets_scripts_are_blocked_there_is_the_still_picture(browser, breakable):
-    (breakable / "_static/widgets/embed-amd.js").unlink()
-    with (
-        serving(breakable) as where,
-        opened(browser, f"{where}chapters/explorer.html") as (page, _),
-    ):
-        page.wait_for_timeout(500)
-        assert page.locator(".explorer-still img").is_visible()
+HTML = "<!doctype html><title>Not found</title><p>There is no such page."
+NO_CONTEXT = "HTMLCanvasElement.prototype.getContext = () => null"
+WEIGHTS = [name for name in EXPLORERS if name != "kl"]  # which is a formula, and reads none
+
+
+@contextmanager
+def hindered(browser, small_address, name: str):
+    """A window at an explorer's page before it is opened; then it may ask no other server."""
+    visit, context = Visit(), new_context(browser)
+    page = context.new_page()
+    listen(page, visit, small_address.removesuffix(PREFIX))
+    yield page, lambda: page.goto(f"{small_address}chapters/{name}.html")
+    assert visit.outside == []
+    context.close()
+
+
+@pytest.mark.parametrize("damage", ["cut off", "HTML", "HTML with 404"])
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_damaged_weights_leave_the_still_picture_and_a_sentence(
+    browser, small_book, small_address, name, damage
+):
+    def answer(route) -> None:
+        if damage == "cut off":
+            path = small_book / route.request.url.removeprefix(small_address)
+            return route.fulfill(body=path.read_bytes()[:-100])
+        status = 404 if "404" in damage else 200
+        return route.fulfill(status=status, body=HTML, content_type="text/html")
+
+    with hindered(browser, small_address, name) as (page, go):
+        page.route("**/*.safetensors", answer)
+        go()
+        expected = {"cut off": "damaged: ", "HTML": "not a safetensors file"}
+        assert expected.get(damage, "is not there (404)") in told(page)
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_without_a_canvas_to_draw_on_there_is_the_still_picture_and_a_sentence(
+    browser, small_address, name
+):
+    with hindered(browser, small_address, name) as (page, go):
+        page.add_init_script(NO_CONTEXT)
+        go()
+        assert "no canvas" in told(page)
+
+
+@pytest.mark.parametrize("script", ["book.js", "boot.js", "embed-amd.js", "anywidget.js"])
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_where_a_script_of_the_page_is_missing_there_is_the_still_picture_and_a_sentence(
+    browser, small_address, name, script
+):
+    with hindered(browser, small_address, name) as (page, go):
+        asked = re.compile(rf"/{script}(\?.*)?$")  # Sphinx puts a checksum behind the name
+        page.route(asked, lambda route: route.fulfill(status=404, body=HTML))
+        page.clock.install()
+        with page.expect_request(asked):
+            go()
+        page.wait_for_load_state("networkidle")
+        page.clock.fast_forward(10_000)
+        told(page)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [*((name, "start.js") for name in EXPLORERS), *((name, "*.safetensors") for name in WEIGHTS)],
+)
+def test_what_hangs_is_told_after_ten_seconds_and_still_waited_for(
+    browser, small_address, name, file
+):
+    with hindered(browser, small_address, name) as (page, go):
+        hanging = []
+        page.route(f"**/{file}", lambda route: hanging.append(route))
+        page.clock.install()
+        go()
+        page.get_by_text("The explorer is loading").wait_for(state="attached")
+        page.locator(".cell_output").scroll_into_view_if_needed()
+        while not hanging:
+            page.wait_for_timeout(50)
+        assert page.get_by_text(SAYS).count() == 0
+        page.clock.fast_forward(10_000)
+        told(page)
+        for route in hanging:
+            route.continue_()
+        page.unroute(f"**/{file}")
+        awake(page)
+        assert page.get_by_text(SAYS).count() == 0
+        assert page.locator(".explorer-still").is_hidden()

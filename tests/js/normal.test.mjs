@@ -27,7 +27,7 @@ test("ticks are round numbers inside the limits", () => {
 test("the median is the middle one", () => assert.equal(median([5, -1, 3]), 3));
 
 test("from the plane to the screen and back, raw and through the CDF, and never beyond the edge", () => {
-  const map = new PlaneMap({ getContext: () => null }, { box: [-6, 4, -5, 5], colours: [] });
+  const map = new PlaneMap({ getContext: () => ({}) }, { box: [-6, 4, -5, 5], colours: [] });
   map.side = 300;
   for (const uniform of [false, true]) {
     map.uniform = uniform;

@@ -1,17 +1,16 @@
 // A slider over beta: seven trained models; what each draws from the same z, what its latents cost, and where its codes lie.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { addStyle, comeAlive, element, fitMaps, nameSliders, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { DIGIT, element, fitMaps, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
-const SHAPE = [1, 28, 28];
 const SCALE = 4; // nats of a full bar; where one is longer, the chart is scaled to that one and says so
 
-export async function mount({ model, el, load, signal }) {
+export async function mount({ model, el, load, patiently, signal }) {
   const [names, betas, boxes] = ["names", "betas", "boxes"].map((trait) => model.get(trait));
   const wanted = () => model.get("position");
   const decoder = async (k) => network(await load(`weights/${names[k]}.decoder.safetensors`));
-  const [file] = await Promise.all([load("vaelib/betas.safetensors"), decoder(wanted()), addStyle(load)]);
-  comeAlive(el);
+  const start = wanted();
+  const [file, first] = await Promise.all([load("vaelib/betas.safetensors"), decoder(start)]);
   const { tensors } = readSafetensors(file);
   const row = (name, k) => {
     const { shape, data } = tensors[name];
@@ -36,14 +35,13 @@ export async function mount({ model, el, load, signal }) {
     element("p", { class: "vaelib-hint" }, "Bars are sorted; an orange stub is a dark latent. Dashed: one, two and three standard deviations of N(0, I)."),
   );
   const speak = quietSpeaker(el);
-  nameSliders(el, signal);
 
   let shown;
   function show(k, decode) {
     shown = k;
     const at = `β = ${betas[k]}`;
     for (const [i, picture] of pictures.entries()) {
-      paintPicture(picture, sigmoid(decode(row("z", i))), SHAPE);
+      paintPicture(picture, sigmoid(decode(row("z", i))), DIGIT);
       picture.setAttribute("aria-label", `Sample ${i + 1} at ${at}`);
     }
     const [kl, used] = [row("kl", k), row("active", k)];
@@ -66,21 +64,26 @@ export async function mount({ model, el, load, signal }) {
   // What was there stays until the decoder has come; one that comes too late for the slider is not shown.
   async function choose() {
     const k = wanted();
+    const complain = (why) => {
+      if (k !== wanted()) return;
+      trouble.textContent = `The decoder of β = ${betas[k]} could not be loaded: ${why}. What you see is still β = ${betas[shown]}.`;
+      speak(trouble.textContent);
+      el.setAttribute("aria-busy", "false");
+    };
     el.setAttribute("aria-busy", "true");
     try {
-      const decode = await decoder(k);
+      const decode = await patiently(decoder(k), complain);
       if (k !== wanted()) return;
       show(k, decode);
       trouble.textContent = "";
       speak(sum.textContent);
+      el.setAttribute("aria-busy", "false");
     } catch (error) {
-      if (k !== wanted()) return;
-      trouble.textContent = `The decoder of β = ${betas[k]} could not be loaded: ${error.message}. What you see is still β = ${betas[shown]}.`;
-      speak(trouble.textContent);
+      complain(error.message);
     }
-    el.setAttribute("aria-busy", "false");
     el.closest(".widget-box")?.querySelector(".noUi-handle")?.setAttribute("aria-valuetext", `${betas[k]}`);
   }
+  show(start, first);
   model.on("change:position", choose);
   fitMaps(el, signal, [map], () => map.codes && map.draw(null));
   await choose();

@@ -22,9 +22,20 @@
   const load = root.protocol === "file:" ? fromScript : fetched;
   // What every explorer needs is asked for while the widgets' own scripts are still being read.
   const ahead = new Map();
-  for (const name of ["start.js", "engine.js", "page.js", "plane.js", "normal.js", "explorer.css"]) {
+  for (const name of ["start.js", "sliders.js", "engine.js", "page.js", "plane.js", "normal.js", "explorer.css"]) {
     ahead.set(`vaelib/${name}`, load(`vaelib/${name}`));
-    ahead.get(`vaelib/${name}`).catch(() => ahead.delete(`vaelib/${name}`)); // whoever needs it will ask again, and say so
+    // Whoever needs it will ask again, and say so.
+    ahead.get(`vaelib/${name}`).catch(() => ahead.delete(`vaelib/${name}`));
   }
   globalThis.vaelibLoad = (path) => ahead.get(path) ?? load(path);
+
+  // Each explorer says by itself what keeps it (loader.js). Where the widgets' own scripts do not make it, this does.
+  setTimeout(() => {
+    for (const still of document.querySelectorAll(".explorer-still")) {
+      if (still.closest(".cell_output").querySelector(".vaelib-here")) continue;
+      const sentence = document.createElement("p");
+      sentence.textContent = "This explorer could not start: the widgets' scripts have not come in 10 seconds. Reload the page to try again.";
+      still.append(sentence);
+    }
+  }, 10000);
 }

@@ -1,8 +1,6 @@
 // Ten test images of MNIST, one of each digit, to choose from.
 import { readSafetensors } from "./engine.js";
-import { pictureChoice } from "./page.js";
-
-export const SHAPE = [1, 28, 28];
+import { DIGIT, pictureChoice } from "./page.js";
 
 /** The pictures: pixels(i) in [0, 1], and rows[i], which of the test images it is. */
 export async function loadDigits(load) {
@@ -15,5 +13,5 @@ export async function loadDigits(load) {
 /** Radio buttons with the digits on them; see pictureChoice. */
 export function digitChoice({ rows, pixels }, legend, choose) {
   const names = rows.map((_, digit) => `a ${digit}`);
-  return pictureChoice(legend, names, pixels, SHAPE, choose);
+  return pictureChoice(legend, names, pixels, DIGIT, choose);
 }

@@ -1,11 +1,12 @@
 // Draw a digit: the encoder runs in the page, and shows where the drawing lies among the test images.
 import { centred, fitted } from "./mnist.js";
-import { digitChoice, loadDigits, SHAPE } from "./digits.js";
+import { digitChoice, loadDigits } from "./digits.js";
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { addStyle, comeAlive, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
+import { brush, DIGIT, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
-const SIDE = 280; // pixels of the drawing
+// Pixels of the drawing.
+const SIDE = 280;
 const PEN = 22;
 const NEIGHBOURS = 10;
 
@@ -14,10 +15,8 @@ export async function mount({ model, el, load, signal }) {
   const [encoder, decoder, file, digits] = await Promise.all([
     ...["encoder", "decoder", "codes"].map((part) => load(`weights/${name}.${part}.safetensors`)),
     loadDigits(load),
-    addStyle(load),
   ]);
-  comeAlive(el);
-  const encode = network(encoder, SHAPE);
+  const encode = network(encoder, DIGIT.shape);
   const decode = network(decoder);
   const { mu, sigma, labels } = readSafetensors(file).tensors;
 
@@ -44,7 +43,7 @@ export async function mount({ model, el, load, signal }) {
     element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure)),
   );
   const speak = quietSpeaker(el);
-  const ink = pad.getContext("2d", { willReadFrequently: true });
+  const ink = brush(pad, { willReadFrequently: true });
   let shown = null;
 
   function clear() {
@@ -57,8 +56,8 @@ export async function mount({ model, el, load, signal }) {
     const code = encode(pixels);
     const at = { mu: [code[0], code[1]], sigma: [Math.exp(code[2] / 2), Math.exp(code[3] / 2)] };
     shown = at;
-    paintPicture(pictures[0][0], pixels, SHAPE);
-    paintPicture(pictures[1][0], sigmoid(decode(at.mu)), SHAPE);
+    paintPicture(pictures[0][0], pixels, DIGIT);
+    paintPicture(pictures[1][0], sigmoid(decode(at.mu)), DIGIT);
     map.draw(at.mu, at);
     const numbers = (pair) => `(${pair.map((value) => value.toFixed(2).replace("-", "−")).join(", ")})`;
     const near = neighbours(mu.data, labels.data, at.mu);
@@ -77,10 +76,10 @@ export async function mount({ model, el, load, signal }) {
     mark(-1);
     lookAtDrawing();
   });
-  fitMaps(el, signal, [map], () => shown && map.draw(shown.mu, shown));
   clear();
   mark(model.get("digit"));
   look(digits.pixels(model.get("digit")));
+  fitMaps(el, signal, [map], () => map.draw(shown.mu, shown));
 }
 
 function letDraw(pad, ink, changed) {

@@ -8,7 +8,8 @@
 //
 // A tensor is { shape, data }: data holds the numbers row by row, the last axis fastest, as PyTorch keeps them.
 
-const FORMAT = 1; // the same number as in vaelib/weights.py
+// The same number as in vaelib/weights.py.
+const FORMAT = 1;
 
 /** All tensors and the metadata of a file, given as an ArrayBuffer. Throws an Error that says what is wrong with it. */
 export function readSafetensors(buffer) {
@@ -31,7 +32,8 @@ export function readSafetensors(buffer) {
   }
   const tensors = {};
   for (const [name, { dtype, shape, data_offsets: [from, to] }] of Object.entries(entries)) {
-    const bytes = buffer.slice(start + from, start + to); // a copy, so that typed arrays begin on their boundary
+    // A copy, so that typed arrays begin on their boundary.
+    const bytes = buffer.slice(start + from, start + to);
     tensors[name] = { shape, data: numbers(dtype, bytes) };
   }
   return { metadata, tensors };

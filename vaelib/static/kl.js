@@ -1,5 +1,5 @@
 // The KL of one latent from N(0, 1): what is integrated, and where the gradient pushes. Derived in chapter 3.
-import { addStyle, comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
+import { element, fitMaps, makeDraggable, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 /** KL(N(mu, exp(logVar)) || N(0, 1)) in nats, and its gradient by [mu, logVar]. */
@@ -15,9 +15,7 @@ export function densities(z, [mu, logVar]) {
   return [Math.exp(p), Math.exp(q), Math.exp(q) * (q - p)];
 }
 
-export async function mount({ model, el, load, signal }) {
-  await addStyle(load);
-  comeAlive(el);
+export async function mount({ model, el, signal }) {
   const make = (kind, label) => {
     const canvas = element("canvas", { class: kind, "aria-label": label });
     const map = new PlaneMap(canvas, { box: model.get("box"), colours: [] });
@@ -33,7 +31,6 @@ export async function mount({ model, el, load, signal }) {
   panes.classList.add("vaelib-large");
   el.replaceChildren(panes, sums, element("p", { class: "vaelib-hint" }, hint));
   const speak = quietSpeaker(el);
-  nameSliders(el, signal);
 
   const point = () => [model.get("mu"), model.get("log_var")];
   const update = oncePerFrame(() => {
@@ -52,6 +49,7 @@ export async function mount({ model, el, load, signal }) {
     model.save_changes();
   };
   makeDraggable(bowl, point, moveTo, () => [0, 0]);
+  update();
   for (const name of ["mu", "log_var"]) model.on(`change:${name}`, update);
   fitMaps(el, signal, [curves, bowl], update);
 }

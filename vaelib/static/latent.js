@@ -1,11 +1,12 @@
 // The latent explorer: models side by side, one point. Each pane shows its model's codes and what it decodes at the point.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { addStyle, comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { DIGIT, element, fitMaps, makeDraggable, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
-const STEP = 0.05; // of the sliders
-const PRIOR = [-4, 4, -4, 4]; // the same as in vaelib/explore.py
-const SHAPE = [1, 28, 28];
+// The sliders' step.
+const STEP = 0.05;
+// The same as in vaelib/explore.py.
+const PRIOR = [-4, 4, -4, 4];
 const HINTS = [
   "Drag the yellow ring, or move it with the arrow keys (Shift: larger steps, Home: the origin).",
   "Dashed: one, two and three standard deviations of N(0, I).",
@@ -13,11 +14,7 @@ const HINTS = [
 ];
 
 export async function mount({ model, el, load, signal }) {
-  const [panes] = await Promise.all([
-    Promise.all(model.get("panes").map((pane) => makePane(pane, model.get("colours"), load))),
-    addStyle(load),
-  ]);
-  comeAlive(el);
+  const panes = await Promise.all(model.get("panes").map((pane) => makePane(pane, model.get("colours"), load)));
   const [through, throughLabel] = checkbox("Through the normal CDF, where N(0, I) would fill the square evenly");
   const [zoom, zoomLabel] = checkbox("All at the scale of N(0, I), −4 to 4");
   el.replaceChildren(
@@ -27,7 +24,6 @@ export async function mount({ model, el, load, signal }) {
     element("p", { class: "vaelib-hint" }, HINTS.slice(0, panes.some((pane) => pane.means.sigma) ? 3 : 2).join(" ")),
   );
   const speak = quietSpeaker(el);
-  nameSliders(el, signal);
 
   const point = () => [model.get("z1"), model.get("z2")];
   const update = oncePerFrame(() => {
@@ -65,12 +61,12 @@ export async function mount({ model, el, load, signal }) {
   }
   for (const pane of panes) makeDraggable(pane.map, point, moveTo, () => [0, 0]);
 
+  choose();
   model.on("change:z1", update);
   model.on("change:z2", update);
   model.on("change:cdf", choose);
   model.on("change:zoom", reach);
   fitMaps(el, signal, panes.map((pane) => pane.map), update);
-  choose();
 }
 
 async function makePane({ name, title, box }, colours, load) {
@@ -86,7 +82,7 @@ async function makePane({ name, title, box }, colours, load) {
 
   function update(point) {
     const pixels = sigmoid(decode(point));
-    paintPicture(picture, pixels, SHAPE);
+    paintPicture(picture, pixels, DIGIT);
     const i = nearest(mu.data, point);
     const at = (tensor) => [tensor.data[2 * i], tensor.data[2 * i + 1]];
     const spread = sigma ? at(sigma) : null;

@@ -1,10 +1,11 @@
 // Attributes of a face turned up and down: z_new = z + alpha * feature_vector, decoded; and beside it, where there is one, the
 // truth: the same face drawn with that attribute, or without.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { addStyle, comeAlive, element, nameSliders, oncePerFrame, paintPicture, pictureChoice, pictureFrame, quietSpeaker } from "./page.js";
+import { brush, element, oncePerFrame, paintPicture, pictureChoice, pictureFrame, quietSpeaker } from "./page.js";
 
 const SIDE = 64;
-const SHAPE = [3, SIDE, SIDE];
+const FACE = { shape: [3, SIDE, SIDE] };
+export const layout = ["vaelib-two"]; // columns of sliders
 const WORDS = {
   Smiling: ["not smiling", "smiling"],
   Eyeglasses: ["without glasses", "with glasses"],
@@ -38,12 +39,10 @@ export async function mount({ model, el, load, signal }) {
   const [decoder, file] = await Promise.all([
     load(`weights/${model.get("name")}.decoder.safetensors`),
     load("vaelib/mixer.safetensors"),
-    addStyle(load),
   ]);
   const decode = network(decoder);
   const { metadata: { names }, tensors } = readSafetensors(file);
   const drawn = await cutSheet(tensors.png.data);
-  comeAlive(el, "vaelib-two");
   const [codes, has, vectors] = ["mu", "has", "vectors"].map((name) => rows(tensors[name]));
 
   const set = (traits) => {
@@ -54,7 +53,7 @@ export async function mount({ model, el, load, signal }) {
     const words = names.filter((_, k) => mine[k]).map((name) => WORDS[name][1]);
     return `face ${i}: ${words.join(", ") || "none of the attributes"}`;
   });
-  const choice = (trait, legend) => pictureChoice(legend, people, (i) => drawn(i, 0), SHAPE, (i) => set({ [trait]: i }));
+  const choice = (trait, legend) => pictureChoice(legend, people, (i) => drawn(i, 0), FACE, (i) => set({ [trait]: i }));
   const [faces, markFace] = choice("face", "The face x");
   const [others, markOther] = choice("other", "The second face, for the morph");
   const titles = ["z_new decoded", "x", "x decoded (reconstruction)", "The same face drawn"];
@@ -71,14 +70,13 @@ export async function mount({ model, el, load, signal }) {
     element("p", { class: "vaelib-hint" }, element("code", {}, "z_new = z + alpha * feature_vector"), `: ${HINT}`),
   );
   const speak = quietSpeaker(el);
-  nameSliders(el, signal);
 
   let reconstruction;
   const update = oncePerFrame(() => {
     const [face, other, morph] = ["face", "other", "morph"].map((trait) => model.get(trait));
     const alphas = names.map((name) => model.get(name));
     const picture = sigmoid(decode(mixed(codes[face], codes[other], morph, alphas, vectors)));
-    paintPicture(result, picture, SHAPE);
+    paintPicture(result, picture, FACE);
     const terms = alphas.map((alpha, k) => alpha && ` ${alpha < 0 ? "−" : "+"} ${Math.abs(alpha).toFixed(2)} ${names[k]}`);
     const start = morph ? `${(1 - morph).toFixed(2)} face ${face} + ${morph.toFixed(2)} face ${other}` : `face ${face}`;
     const says = [`z_new = ${start}${terms.filter(Boolean).join("")}.`];
@@ -88,7 +86,7 @@ export async function mount({ model, el, load, signal }) {
     why.textContent = reason ?? "";
     if (k >= 0) {
       const goal = drawn(face, 1 + k);
-      paintPicture(truth, goal, SHAPE);
+      paintPicture(truth, goal, FACE);
       truth.nextSibling.textContent = `The same face drawn ${WORDS[names[k]][1 - has[face][k]]}`;
       truth.setAttribute("aria-label", truth.nextSibling.textContent);
       const [now, before] = [picture, reconstruction].map((pixels) => distance(pixels, goal).toFixed(5));
@@ -102,14 +100,14 @@ export async function mount({ model, el, load, signal }) {
     markFace(face);
     markOther(model.get("other"));
     reconstruction = sigmoid(decode(codes[face]));
-    paintPicture(original, drawn(face, 0), SHAPE);
-    paintPicture(decoded, reconstruction, SHAPE);
+    paintPicture(original, drawn(face, 0), FACE);
+    paintPicture(decoded, reconstruction, FACE);
     for (const picture of [original, decoded]) picture.setAttribute("aria-label", `${picture.nextSibling.textContent}; ${people[face]}`);
     update();
   };
+  pick();
   for (const name of ["morph", ...names]) model.on(`change:${name}`, update);
   for (const name of ["face", "other"]) model.on(`change:${name}`, pick);
-  pick();
 }
 
 function rows({ shape: [count, size], data }) {
@@ -125,7 +123,7 @@ function distance(a, b) {
 async function cutSheet(png) {
   const sheet = await createImageBitmap(new Blob([png], { type: "image/png" }));
   const canvas = element("canvas", { width: sheet.width, height: sheet.height });
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = brush(canvas, { willReadFrequently: true });
   context.drawImage(sheet, 0, 0);
   return (row, column) => {
     const { data } = context.getImageData(column * SIDE, row * SIDE, SIDE, SIDE);

@@ -17,7 +17,8 @@ export function fitted(ink, side) {
     }
   }
   if (right < 0) return null;
-  const scale = Math.max(right - left + 1, bottom - top + 1) / BOX; // old pixels in a new one
+  // Old pixels in a new one.
+  const scale = Math.max(right - left + 1, bottom - top + 1) / BOX;
   const [width, height] = [right - left + 1, bottom - top + 1].map((length) => Math.max(1, Math.round(length / scale)));
   const pixels = new Float32Array(width * height);
   for (let y = 0; y < height; y++) {

@@ -1,4 +1,4 @@
-// The small parts that all explorers share: making elements, painting a picture, and taking care of ipywidgets' sliders.
+// The small parts that all explorers share: making elements, painting a picture, moving a point.
 
 /** An element with attributes and children: element("p", { class: "note" }, "text"). */
 export function element(tag, attributes = {}, ...children) {
@@ -8,19 +8,30 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Paint pixels in [0, 1] (C, H, W) on a canvas: one channel as ink on white, like the book's figures, or three as colour. */
-export function paintPicture(canvas, pixels, [channels, height, width]) {
+/** How MNIST's pictures are painted: 0 is paper and 1 is ink. */
+export const DIGIT = { shape: [1, 28, 28], ink: true };
+
+/** What draws on a canvas; an Error where the browser has none to give, for privacy's sake or for want of memory. */
+export function brush(canvas, options) {
+  const context = canvas.getContext("2d", options);
+  if (!context) throw new Error("this browser lets no canvas be drawn on");
+  return context;
+}
+
+/** Paint pixels in [0, 1] on a canvas. kind: { shape: [C, H, W], ink }; one channel is grey light, or with ink, ink on white. */
+export function paintPicture(canvas, pixels, { shape: [channels, height, width], ink }) {
   canvas.width = width;
   canvas.height = height;
   const image = new ImageData(width, height);
   const size = height * width;
   for (let i = 0; i < size; i++) {
     for (let c = 0; c < 3; c++) {
-      image.data[4 * i + c] = 255 * (channels === 1 ? 1 - pixels[i] : pixels[c * size + i]);
+      const level = pixels[channels === 1 ? i : c * size + i];
+      image.data[4 * i + c] = 255 * (ink ? 1 - level : level);
     }
     image.data[4 * i + 3] = 255;
   }
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  brush(canvas).putImageData(image, 0, 0);
 }
 
 /** A canvas for a small picture, in a figure with its title: [canvas, figure]. */
@@ -30,7 +41,7 @@ export function pictureFrame(title) {
 }
 
 /** Radio buttons with pictures, pixels(i); the names are spoken. Calls choose(i). Returns their element, and what marks one. */
-export function pictureChoice(legend, names, pixels, shape, choose) {
+export function pictureChoice(legend, names, pixels, kind, choose) {
   const name = `vaelib-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
   const radios = names.map((label, i) => {
     const radio = element("input", { type: "radio", name, "aria-label": label });
@@ -39,7 +50,7 @@ export function pictureChoice(legend, names, pixels, shape, choose) {
   });
   const labels = radios.map((radio, i) => {
     const picture = element("canvas", { "aria-hidden": "true" });
-    paintPicture(picture, pixels(i), shape);
+    paintPicture(picture, pixels(i), kind);
     return element("label", {}, radio, picture);
   });
   const group = element("fieldset", { class: "vaelib-digits" }, element("legend", {}, legend), ...labels);
@@ -63,16 +74,20 @@ export function fitMaps(el, signal, maps, update) {
   signal.addEventListener("abort", () => observer.disconnect());
 }
 
-/** Call `paint` at most once per frame, however often the returned function is called. */
+/**
+ * Call `paint` at most once per frame, however often the returned function is called; the first time at once, for what
+ * cannot be painted has to be known before an explorer takes its still picture's place.
+ */
 export function oncePerFrame(paint) {
-  let waiting = false;
+  let [run, waiting] = [(work) => work(), false];
   return () => {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => {
+    run(() => {
       waiting = false;
       paint();
     });
+    run = requestAnimationFrame;
   };
 }
 
@@ -88,45 +103,6 @@ export function quietSpeaker(parent) {
 }
 
 /**
- * Give the sliders beside an explorer what ipywidgets leaves out: a name on the handle for screen readers, no title that
- * says "null", and the mark that keeps Notebook 7 from taking the arrow keys. They may appear after the explorer.
- */
-export function nameSliders(el, signal) {
-  const box = boxOf(el);
-  const repair = () => {
-    for (const slider of box.querySelectorAll(".widget-slider")) {
-      const handle = slider.querySelector(".noUi-handle, .ui-slider-handle");
-      const label = slider.querySelector(".widget-label");
-      const readout = slider.querySelector(".widget-readout");
-      if (label?.title === "null") label.removeAttribute("title");
-      if (!handle || !label || handle.hasAttribute("data-lm-suppress-shortcuts")) continue;
-      handle.setAttribute("aria-label", label.textContent);
-      handle.setAttribute("data-lm-suppress-shortcuts", "true");
-      readout?.setAttribute("aria-label", `${label.textContent}, typed`);
-    }
-  };
-  repair();
-  const observer = new MutationObserver(repair);
-  observer.observe(box, { childList: true, subtree: true });
-  signal.addEventListener("abort", () => observer.disconnect());
-}
-
-const boxOf = (el) => el.closest(".widget-box") ?? el.parentElement; // that holds the explorer and its sliders
-
-/** Put the explorers' style sheet into a page that does not have it. */
-export async function addStyle(load) {
-  const id = "vaelib-style";
-  const text = new TextDecoder().decode(await load("vaelib/explorer.css"));
-  if (!document.getElementById(id)) document.head.append(element("style", { id }, text));
-}
-
-/** Once all is loaded: mark the explorer and its sliders for the style sheet, and take the still picture away. */
-export function comeAlive(el, ...classes) {
-  boxOf(el).classList.add("vaelib-explorer", ...classes);
-  for (const still of el.closest(".cell_output")?.querySelectorAll(".explorer-still") ?? []) still.hidden = true;
-}
-
-/**
  * Let the point of a PlaneMap be dragged, and moved with the arrow keys. point(): where it is now; moveTo(z): called with
  * where it shall be; home(): where the Home key takes it.
  */
@@ -134,7 +110,8 @@ export function makeDraggable(map, point, moveTo, home) {
   const { canvas } = map;
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "application");
-  canvas.setAttribute("data-lm-suppress-shortcuts", "true"); // on the focused element, or Notebook 7 takes the arrow keys
+  // It has to be on the focused element, or Notebook 7 takes the arrow keys.
+  canvas.setAttribute("data-lm-suppress-shortcuts", "true");
   const follow = (event) => {
     const frame = canvas.getBoundingClientRect();
     moveTo(map.toPlane(event.clientX - frame.left, event.clientY - frame.top));

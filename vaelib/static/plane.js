@@ -1,9 +1,10 @@
 // A map of the latent plane: a cloud of codes coloured by digit, an ellipse, and one point that can be dragged.
 import { cdf, quantile } from "./normal.js";
+import { brush } from "./page.js";
 
-const MARGIN = { left: 36, right: 6, top: 6, bottom: 20 };
 const INK = "#222";
-const LOUPE = 10; // how much larger the loupe shows the posteriors: their sigma is small beside the plane
+// How much larger the loupe shows the posteriors: their sigma is small beside the plane.
+const LOUPE = 10;
 
 /**
  * codes: { z, labels, sigma } with z (N x 2, row by row), a digit for each, and where there are posteriors their sigma like
@@ -13,7 +14,7 @@ const LOUPE = 10; // how much larger the loupe shows the posteriors: their sigma
 export class PlaneMap {
   constructor(canvas, { box, colours }) {
     Object.assign(this, { canvas, box, colours, uniform: false, codes: null, cloud: null });
-    this.context = canvas.getContext("2d");
+    this.context = brush(canvas);
   }
 
   /** Fit the drawing to the canvas's size on the screen; the cloud is drawn anew. */
@@ -35,15 +36,17 @@ export class PlaneMap {
     return this.uniform ? [0, 1, 0, 1] : this.box;
   }
 
+  /** The map's edges on the canvas, left, right, bottom and top, in CSS pixels; around them are the numbers. */
+  get edges() {
+    return [36, this.side - 6, this.side - 20, 6];
+  }
+
   /** Where a latent point lies on the canvas, in CSS pixels. */
   toScreen(z) {
     const [a, b] = this.uniform ? [cdf(z[0]), cdf(z[1])] : z;
     const [low1, high1, low2, high2] = this.limits;
-    const { left, right, top, bottom } = MARGIN;
-    return [
-      left + ((a - low1) / (high1 - low1)) * (this.side - left - right),
-      this.side - bottom - ((b - low2) / (high2 - low2)) * (this.side - top - bottom),
-    ];
+    const [x0, x1, y0, y1] = this.edges;
+    return [x0 + ((a - low1) / (high1 - low1)) * (x1 - x0), y0 + ((b - low2) / (high2 - low2)) * (y1 - y0)];
   }
 
   /** Whether a latent point lies on the map. */
@@ -55,9 +58,8 @@ export class PlaneMap {
   /** The latent point at a place on the canvas, kept inside the map. */
   toPlane(x, y) {
     const [low1, high1, low2, high2] = this.limits;
-    const { left, right, top, bottom } = MARGIN;
-    const share1 = Math.min(1, Math.max(0, (x - left) / (this.side - left - right)));
-    const share2 = Math.min(1, Math.max(0, (this.side - bottom - y) / (this.side - top - bottom)));
+    const [x0, x1, y0, y1] = this.edges;
+    const [share1, share2] = [within(0, (x - x0) / (x1 - x0), 1), within(0, (y - y0) / (y1 - y0), 1)];
     const z = [low1 + share1 * (high1 - low1), low2 + share2 * (high2 - low2)];
     return this.uniform ? z.map(quantile) : z;
   }
@@ -79,15 +81,15 @@ export class PlaneMap {
   drawCloud() {
     const layer = document.createElement("canvas");
     layer.width = layer.height = this.canvas.width;
-    const g = layer.getContext("2d");
+    const g = brush(layer);
     g.scale(this.ratio, this.ratio);
     g.fillStyle = "#fff";
     g.fillRect(0, 0, this.side, this.side);
     this.drawAxes(g);
-    const { left, right, top, bottom } = MARGIN;
+    const [x0, x1, y0, y1] = this.edges;
     g.save();
     g.beginPath();
-    g.rect(left, top, this.side - left - right, this.side - top - bottom);
+    g.rect(x0, y1, x1 - x0, y0 - y1);
     g.clip();
     this.drawPrior(g);
     const { z, labels } = this.codes;
@@ -105,7 +107,7 @@ export class PlaneMap {
 
   drawAxes(g) {
     const [low1, high1, low2, high2] = this.limits;
-    const [x0, x1, y0, y1] = [MARGIN.left, this.side - MARGIN.right, this.side - MARGIN.bottom, MARGIN.top];
+    const [x0, x1, y0, y1] = this.edges;
     g.font = "11px sans-serif";
     g.fillStyle = INK;
     g.lineWidth = 1;
@@ -121,8 +123,8 @@ export class PlaneMap {
         g.textAlign = along ? "center" : "right";
         g.textBaseline = along ? "top" : "middle";
         const text = String(Math.round(value * 100) / 100).replace("-", "−");
-        if (along) g.fillText(text, Math.min(Math.max(x, x0 + 4), x1 - 8), y0 + 5);
-        else g.fillText(text, x0 - 5, Math.min(Math.max(y, y1 + 6), y0 - 4));
+        if (along) g.fillText(text, within(x0 + 4, x, x1 - 8), y0 + 5);
+        else g.fillText(text, x0 - 5, within(y1 + 6, y, y0 - 4));
       }
     }
     g.strokeStyle = "#999";
@@ -179,7 +181,8 @@ export class PlaneMap {
     const g = this.context;
     const [x, y] = this.toScreen(z);
     const radius = this.side * 0.17;
-    const middle = [x > this.side / 2 ? MARGIN.left + radius + 3 : this.side - MARGIN.right - radius - 3, radius + MARGIN.top + 3];
+    const [x0, x1, , y1] = this.edges;
+    const middle = [x > this.side / 2 ? x0 + radius + 3 : x1 - radius - 3, y1 + radius + 3];
     g.save();
     disc(g, middle, radius, "#fff", 2, INK);
     g.clip();
@@ -212,11 +215,8 @@ export class PlaneMap {
   // The point is an open ring, for the ellipse is often small enough to lie inside it. Beyond the map's edge it is shown
   // at the edge, faint.
   drawPoint(z) {
-    const place = this.toScreen(z);
-    const [x, y] = [
-      Math.min(this.side - MARGIN.right, Math.max(MARGIN.left, place[0])),
-      Math.min(this.side - MARGIN.bottom, Math.max(MARGIN.top, place[1])),
-    ];
+    const [place, [x0, x1, y0, y1]] = [this.toScreen(z), this.edges];
+    const [x, y] = [within(x0, place[0], x1), within(y1, place[1], y0)];
     const g = this.context;
     g.globalAlpha = this.holds(z) ? 1 : 0.4;
     const radius = this.side < 220 ? 7 : 9;
@@ -226,6 +226,8 @@ export class PlaneMap {
     g.globalAlpha = 1;
   }
 }
+
+const within = (low, value, high) => Math.min(high, Math.max(low, value));
 
 function disc(g, centre, radius, fill, width, stroke) {
   g.beginPath();

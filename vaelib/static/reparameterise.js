@@ -1,9 +1,7 @@
 // z = mu + sigma * epsilon for one image: the sliders move epsilon, the image gives mu and sigma, and z is decoded.
-import { digitChoice, loadDigits, SHAPE } from "./digits.js";
+import { digitChoice, loadDigits } from "./digits.js";
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import {
-  addStyle, comeAlive, element, fitMaps, makeDraggable, nameSliders, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide,
-} from "./page.js";
+import { DIGIT, element, fitMaps, makeDraggable, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 const REACH = 4; // standard deviations that the map shows on each side of mu
@@ -15,9 +13,7 @@ export async function mount({ model, el, load, signal }) {
     load(`weights/${name}.decoder.safetensors`),
     load(`weights/${name}.codes.safetensors`),
     loadDigits(load),
-    addStyle(load),
   ]);
-  comeAlive(el);
   const decode = network(decoder);
   const { mu, sigma, labels } = readSafetensors(file).tensors;
   const codes = { z: mu.data, labels: labels.data };
@@ -40,7 +36,6 @@ export async function mount({ model, el, load, signal }) {
     element("p", { class: "vaelib-hint" }, "Ellipses: one, two and three σ around μ. Dots: μ of other test images. Drag the ring, or move it with the arrow keys."),
   );
   const speak = quietSpeaker(el);
-  nameSliders(el, signal);
 
   const set = (traits) => {
     model.set(traits);
@@ -54,7 +49,7 @@ export async function mount({ model, el, load, signal }) {
     const q = posterior();
     return [0, 1].map((k) => q.mu[k] + q.sigma[k] * model.get(`epsilon${k + 1}`));
   };
-  const paint = (k, pixels) => paintPicture(pictures[k][0], pixels, SHAPE);
+  const paint = (k, pixels) => paintPicture(pictures[k][0], pixels, DIGIT);
 
   const update = oncePerFrame(() => {
     const q = posterior();
@@ -88,11 +83,11 @@ export async function mount({ model, el, load, signal }) {
     set({ epsilon1, epsilon2 });
   }, () => posterior().mu);
 
+  pick();
   model.on("change:epsilon1", update);
   model.on("change:epsilon2", update);
   model.on("change:image", pick);
   fitMaps(el, signal, [map], update);
-  pick();
 }
 
 /** One draw from N(0, 1), kept within the sliders' reach (Box and Muller's method). */

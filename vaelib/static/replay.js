@@ -1,14 +1,13 @@
 // Training, replayed: a slider over the steps of two trainings; the cloud of codes forms, and with it the reconstructions.
 import { readSafetensors } from "./engine.js";
-import { addStyle, comeAlive, element, fitMaps, nameSliders, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { DIGIT, element, fitMaps, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
-const PAUSE = 400; // milliseconds between frames while it plays
+// Milliseconds between frames while it plays.
+const PAUSE = 400;
 
 export async function mount({ model, el, load, signal }) {
-  const [file] = await Promise.all([load("vaelib/replay.safetensors"), addStyle(load)]);
-  comeAlive(el);
-  const { tensors } = readSafetensors(file);
+  const { tensors } = readSafetensors(await load("vaelib/replay.safetensors"));
   const steps = tensors.steps.data;
   const panes = ["ae", "vae"].map((kind, i) => makePane(kind, tensors, model.get("boxes")[i], model.get("colours")));
   const note = element("p", { class: "vaelib-sum" });
@@ -20,7 +19,6 @@ export async function mount({ model, el, load, signal }) {
     element("p", { class: "vaelib-hint" }, "Above five test images, below their reconstructions. Each map keeps its scale, which holds the codes of every step. Dashed: one, two and three standard deviations of N(0, I)."),
   );
   const speak = quietSpeaker(el);
-  nameSliders(el, signal);
 
   const frame = () => Math.round(model.get("frame"));
   const update = oncePerFrame(() => {
@@ -50,9 +48,9 @@ export async function mount({ model, el, load, signal }) {
     play.textContent = "Stop";
   });
   signal.addEventListener("abort", stop);
+  update();
   model.on("change:frame", update);
   fitMaps(el, signal, panes.map((pane) => pane.map), update);
-  update();
 }
 
 function makePane(kind, tensors, box, colours) {
@@ -66,7 +64,7 @@ function makePane(kind, tensors, box, colours) {
   const row = (data, start) =>
     Array.from({ length: count }, (_, i) => {
       const picture = element("canvas", { class: "vaelib-picture" });
-      paintPicture(picture, share(data, start + i * size, size), [1, height, width]);
+      paintPicture(picture, share(data, start + i * size, size), { ...DIGIT, shape: [1, height, width] });
       return picture;
     });
   const originals = element("div", { class: "vaelib-row", role: "img", "aria-label": "Five test images" }, ...row(tensors.originals.data, 0));

@@ -1,22 +1,44 @@
 // Mounts an explorer when it comes into view: only then is its code loaded, and its weights.
-const cache = (globalThis.vaelibCache ??= new Map()); // of what is loaded, shared by all explorers of a page
+// What is loaded, shared by all explorers of a page.
+const cache = (globalThis.vaelibCache ??= new Map());
 
 function once(key, make) {
   if (!cache.has(key)) {
     const made = make();
     cache.set(key, made);
-    made.catch(() => cache.delete(key)); // so that it can be tried again
+    // So that it can be tried again.
+    made.catch(() => cache.delete(key));
   }
   return cache.get(key);
 }
 
-/** model: the widget's traits; load(path): the bytes of a file; signal: aborts when the explorer leaves the page. */
-export async function start({ model, el, load, signal }) {
+/**
+ * model: the widget's traits; load(path): the bytes of a file; patiently(work, say): work, and a word where it is late;
+ * signal: aborts when the explorer leaves the page, or could not start.
+ */
+export async function start({ model, el, load, patiently, say, signal }) {
   const loadOnce = (path) => once(path, () => load(path));
-  el.textContent = "The explorer is loading …";
+  const own = async (name) => import(await address(`${name}.js`, loadOnce));
+  const { joinSliders, nameSliders } = await patiently(own("sliders"), say);
+  await joinSliders(model, signal);
   await inView(el, signal);
-  const module = await import(await address(`${model.get("explorer")}.js`, loadOnce));
-  await module.mount({ model, el, load: loadOnce, signal });
+  el.textContent = "The explorer is loading …";
+  await patiently((async () => {
+    const [explorer] = await Promise.all([own(model.get("explorer")), addStyle(loadOnce)]);
+    await explorer.mount({ model, el, load: loadOnce, patiently, signal });
+    const box = el.closest(".widget-box") ?? el.parentElement;
+    nameSliders(box, signal);
+    // All is read and drawn: the explorer takes its still picture's place.
+    box.classList.add("vaelib-explorer", ...(explorer.layout ?? []));
+    for (const still of el.closest(".cell_output")?.querySelectorAll(".explorer-still") ?? []) still.hidden = true;
+  })(), say);
+}
+
+/** Put the explorers' style sheet into a page that does not have it. */
+async function addStyle(load) {
+  const textContent = new TextDecoder().decode(await load("vaelib/explorer.css"));
+  const id = "vaelib-style";
+  if (!document.getElementById(id)) document.head.append(Object.assign(document.createElement("style"), { id, textContent }));
 }
 
 function inView(el, signal) {

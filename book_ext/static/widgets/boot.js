@@ -1,11 +1,7 @@
 // On pages with widgets this runs first: it tells require.js and the widgets' front end that
 // everything they may ask for is on this site, at whatever depth the page lies.
 (() => {
-  const script = document.currentScript;
-  const here = new URL(".", script.src).href; // …/_static/widgets/
-
-  // embed-amd.js looks for this attribute; without it, it would ask a public server.
-  script.setAttribute("data-jupyter-widgets-cdn", here + "elsewhere/");
+  const here = new URL(".", document.currentScript.src).href; // …/_static/widgets/
 
   // require.js takes its configuration from here. Paths have no ".js" at the end.
   window.require = {
