@@ -44,10 +44,11 @@ def kernel() -> dict:
     return told["explorers"]
 
 
-@pytest.fixture(scope="session")
-def front_end() -> bytes:
-    """anywidget's, as Colab has it."""
-    (path,) = PYTHON.parents[1].glob("lib/python*/site-packages/anywidget/nbextension/index.js")
+@pytest.fixture(scope="session", params=[".venv-colab", ".venv"], ids=["Colab's", "the lock's"])
+def front_end(request) -> bytes:
+    """anywidget's: as Colab has it, and as it may have it tomorrow."""
+    inside = "lib/python*/site-packages/anywidget/nbextension/index.js"
+    (path,) = (ROOT / request.param).glob(inside)
     return path.read_bytes()
 
 

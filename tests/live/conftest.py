@@ -110,8 +110,8 @@ class Notebook:
         self.page = new_context(browser).new_page()
         self.url = f"{self.address}{FRONT_ENDS[front_end].address}?token=test".format(name)
 
-    def open(self, *cells: str) -> None:
-        """Write the cells, open the notebook and run it from the top."""
+    def open(self, *cells: str, run: int | None = None) -> None:
+        """Write the cells, open the notebook and run it from the top: all, or the first so many."""
         notebook = nbformat.v4.new_notebook()
         notebook.metadata.kernelspec = {"name": "vaelib", "display_name": "vaelib"}
         notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
@@ -122,8 +122,15 @@ class Notebook:
         # What the application itself logs while it starts is no concern of ours.
         listen(self.page, self.visit, self.address.removesuffix("/"))
         self.page.locator(self.cells).first.click()
-        for _ in cells:
+        for _ in cells[:run]:
             self.page.keyboard.press("Shift+Enter")
+
+    def run(self, cell: int) -> None:
+        """Run one cell, now."""
+        place = self.page.locator(self.cells).nth(cell)
+        place.scroll_into_view_if_needed()
+        place.locator(".cm-content, .CodeMirror").first.click()
+        self.page.keyboard.press("Control+Enter")
 
     def api(self, path: str, method: str = "GET"):
         """Ask the server something by its REST interface."""

@@ -4,16 +4,21 @@ What they show is tested in the book (tests/book); here, that a notebook is no w
 code and the weights come from the kernel by messages, and it may be gone when they are asked for.
 """
 
+import time
+
 import pytest
 from explorers import (
     EXPLORERS,
     HANDLES,
     assert_every_slider_moves_the_pictures,
+    assert_pictures_are_pytorchs,
     painted,
+    point,
     press_arrow,
+    settle,
 )
 
-from .conftest import Notebook
+from .conftest import PATIENCE, Notebook
 
 pytestmark = pytest.mark.live
 
@@ -26,8 +31,48 @@ def test_an_explorer_lives_in_a_notebook(notebook, name):
     assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
 
 
+def test_python_and_the_sliders_agree_both_ways(browser, server, front_end):
+    """What is set on the canvas or a slider shows in the page; what is moved there, in Python."""
+    notebook = Notebook(browser, server, front_end, "agreeing")
+    numbers = "canvas.z1, z1.value, canvas.z2, z2.value, canvas.high, z1.max"
+    notebook.open(
+        f"from vaelib import explore\nexplorer = explore.{EXPLORERS['explorer'].call}\n"
+        "z1, z2, canvas = explorer.children\nexplorer",
+        "canvas.z1, z2.value = 1.5, -0.5",
+        f"print('Python has', *(round(number, 2) for number in ({numbers})))",
+        run=1,
+    )
+    page, shown = notebook.page, notebook.output(0)
+
+    def assert_python_has(*wanted: float) -> None:
+        sentence = f"Python has {' '.join(map(str, wanted))}"
+        said = page.locator(notebook.cells).nth(2).get_by_text(sentence, exact=True)
+        until = time.monotonic() + PATIENCE / 1000
+        while not said.count() and time.monotonic() < until:
+            notebook.run(2)
+            page.wait_for_timeout(300)
+        assert said.count(), page.locator(notebook.cells).nth(2).text_content()
+
+    notebook.run(1)
+    page.wait_for_function(READOUTS, arg=[1.5, -0.5])
+    assert_pictures_are_pytorchs(shown)
+    shown.get_by_label("All at the scale").check()  # the sliders' limits become the prior's
+    press_arrow(page, shown.locator(HANDLES).first)
+    settle(page)
+    z1, z2 = point(shown)
+    assert (z1, z2) != (1.5, -0.5)
+    assert_python_has(z1, z1, z2, z2, 4.0, 4.0)
+    assert (notebook.visit.errors, notebook.visit.failed) == ([], [])
+    page.context.close()
+
+
+# What the sliders say that they are, once they are there.
+READOUTS = """(wanted) => {
+  const said = [...document.querySelectorAll(".widget-readout")];
+  return String(said.map((e) => Number(e.textContent.replace("−", "-")))) === String(wanted);
+}"""
 LATE = "ipywidgets.Tab([ipywidgets.Label('first'), explore.reparameterisation_explorer()])"
-BOUND = 40_000  # ms; the loader gives a kernel 20 s to answer
+BOUND = 30_000  # ms; the loader says so after 10 s
 
 
 def test_without_its_kernel_an_explorer_lives_on_and_says_what_it_cannot_load(
