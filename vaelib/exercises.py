@@ -157,7 +157,7 @@ def _is_another_root(answer: Callable, codes: Tensor, epsilon: Tensor, got: Tens
         return False
 
 
-# --- chapter 2 ------------------------------------------------------------------------------------
+# --- chapter 3 ------------------------------------------------------------------------------------
 
 
 def check_reparameterise(answer: Callable | None) -> Verdict:
@@ -193,7 +193,7 @@ def check_reparameterise(answer: Callable | None) -> Verdict:
     return Verdict(RIGHT, "Right.")
 
 
-# --- chapter 3 ------------------------------------------------------------------------------------
+# --- chapter 5 ------------------------------------------------------------------------------------
 
 
 def check_kl_divergence(answer: Callable | None) -> Verdict:
@@ -265,7 +265,7 @@ def check_kl_between(answer: Callable | None) -> Verdict:
     return _judge(answer, explain, *cases)
 
 
-# --- chapter 4 ------------------------------------------------------------------------------------
+# --- chapter 7 ------------------------------------------------------------------------------------
 
 
 def check_laplace_nll(answer: Callable | None) -> Verdict:
@@ -301,7 +301,7 @@ def check_laplace_nll(answer: Callable | None) -> Verdict:
     return _judge(answer, explain, *((_normal(*s), _normal(*s, seed=1), b) for s, b in cases))
 
 
-# --- chapter 5 ------------------------------------------------------------------------------------
+# --- chapter 9 ------------------------------------------------------------------------------------
 
 
 def check_slerp(answer: Callable | None) -> Verdict:
@@ -348,7 +348,7 @@ def check_slerp(answer: Callable | None) -> Verdict:
     return _judge(answer, explain, (*codes, 0.3), (*codes, 0.8), (*other, 0.1), (*other, 1.0))
 
 
-# --- chapter 6 ------------------------------------------------------------------------------------
+# --- chapter 10 -----------------------------------------------------------------------------------
 
 
 def check_feature_vector(answer: Callable | None) -> Verdict:

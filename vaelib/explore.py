@@ -161,7 +161,7 @@ def latent_explorer(
 
     Each map shows the codes of 2,000 test images, by itself on its own scale, drawn to hold them
     all; a VAE's loupe shows the one-sigma ellipse of each image near the point. Through the CDF the
-    codes are sampled, as chapter 5 explains. The sliders reach as far as the widest map.
+    codes are sampled, as chapter 9 explains. The sliders reach as far as the widest map.
     """
     names = [name for name in (left, right) if name is not None]
     panes = [{"name": name, "title": _title(name), "box": code_box(name)} for name in names]
@@ -218,7 +218,7 @@ def reparameterisation_explorer(
     """How a sample is made: choose an image and move epsilon; z = mu + sigma * epsilon is decoded.
 
     name: a shipped VAE with a 2-D code and a file of codes; digit: which of ten test images is
-    chosen first; epsilon: where the sliders start, within -3 to 3. Chapter 2 derives it.
+    chosen first; epsilon: where the sliders start, within -3 to 3. Chapter 3 derives it.
     """
     if "sigma" not in load_codes(name):
         raise ValueError(f"{name} is no VAE: its codes are points, and there is nothing to sample")
@@ -321,7 +321,7 @@ class KLPlayground(Canvas):
 def kl_playground(mu: float = 1.0, log_var: float = -1.0) -> Explorer:
     """KL(q || p) of q = N(mu, exp(log_var)) from p = N(0, 1): integrand, value in nats, gradient.
 
-    mu, log_var: where the sliders start, within -3 to 3 and -6 to 3. Chapter 3 derives it.
+    mu, log_var: where the sliders start, within -3 to 3 and -6 to 3. Chapter 5 derives it.
     """
     limits = {"mu": (-3.0, 3.0), "log_var": (-6.0, 3.0)}
     values = {"mu": mu, "log_var": log_var}
@@ -411,7 +411,7 @@ def attribute_mixer(
     face: which of 12 held-out faces is chosen first; alphas: attribute -> where its slider starts,
     within -2 to 2, 0 for those not named; morph: from 0, the face, to 1, a second one that the
     reader chooses; first it is the next. Where exactly one attribute is flipped the same face drawn
-    so, its counterfactual, is shown beside. Chapter 6 derives it; ``tools/codes.py`` writes the
+    so, its counterfactual, is shown beside. Chapter 10 derives it; ``tools/codes.py`` writes the
     file with the faces.
 
     Raises ValueError for a face, attribute, alpha or morph that there is not.

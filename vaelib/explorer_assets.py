@@ -14,6 +14,7 @@ import torch
 
 from vaelib import avatars, latent, losses, weights
 from vaelib.data import Faces, Images
+from vaelib.files import write_aside
 
 STATIC = Path(__file__).parent / "static"
 BETAS = {
@@ -25,7 +26,7 @@ FACE_MODEL = "vae-avatars"
 # Held-out faces of seed 0: each attribute on some and not on others, every skin tone, and hair that
 # is never the colour of the skin.
 MIXED = (20141, 20529, 20736, 20946, 20079, 20042, 20632, 20592, 20170, 20941, 20833, 20060)
-MIXER_FACES = 2000  # training faces behind the feature vectors, the same as in chapter 6
+MIXER_FACES = 2000  # training faces behind the feature vectors, the same as in chapter 10
 MAP_POINTS = 2000  # codes on a map: enough to see the cloud, and 30 KB
 
 
@@ -104,9 +105,9 @@ def load_digits() -> tuple[torch.Tensor, list[int]]:
 
 
 def save_betas(images: Images, folder: Path = STATIC) -> Path:
-    """Keep what the explorer of chapter 4 shows of its M = 7 models beside their decoders.
+    """Keep what the explorer of chapter 8 shows of its M = 7 models beside their decoders.
 
-    Of all ``images``, as in chapter 4: float32 ``kl`` (M, 16), the mean KL of each latent in nats,
+    Of all ``images``, as in chapter 8: float32 ``kl`` (M, 16), the mean KL of each latent in nats,
     sorted; uint8 ``active`` (M, 16), in that order; float32 ``rate`` and ``distortion`` (M,) of one
     sampled code an image. Of the first 600: float16 ``codes`` (M, 600, 2), sampled, on the two
     ``latents`` (M, 2) that cost most, and ``labels`` (600,). Float32 ``z`` (10, 16): draws from the
@@ -115,7 +116,7 @@ def save_betas(images: Images, folder: Path = STATIC) -> Path:
     rows = [_figures_of(weights.load(name), images) for name in BETAS]
     tensors = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
     tensors["labels"] = images.labels[:BETA_POINTS].to(torch.uint8)
-    tensors["z"] = latent.sample_prior(2000, 16)[:10].clone()  # the first ten of chapter 4's
+    tensors["z"] = latent.sample_prior(2000, 16)[:10].clone()  # the first ten of chapter 8's
     return write(folder / "betas.safetensors", tensors, {"weights": _betas_sha256()})
 
 
@@ -156,7 +157,7 @@ def _betas_sha256() -> list[str]:
 
 
 def save_mixer(train: Faces, folder: Path = STATIC) -> Path:
-    """Keep what the attribute mixer of chapter 6 shows beside the decoder of ``vae-avatars``.
+    """Keep what the attribute mixer of chapter 10 shows beside the decoder of ``vae-avatars``.
 
     Of the held-out faces ``MIXED``: float16 ``mu`` (12, K) and uint8 ``has`` (12, 7). Float16
     ``vectors`` (7, K): the :func:`vaelib.latent.feature_vector` of each attribute among ``train``.
@@ -237,9 +238,8 @@ def load_replay() -> dict[str, torch.Tensor]:
 
 def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> Path:
     """A safetensors file that :func:`vaelib.weights.read` and the page both read."""
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
-    aside.write_bytes(weights.pack(tensors, metadata))
-    os.replace(aside, path)
+    with write_aside(path) as file:
+        file.write(weights.pack(tensors, metadata))
     return path
 
 

@@ -3,6 +3,7 @@
 Shapes: N images, C channels, H x W pixels, K latents. Pictures are pixels in [0, 1], never logits.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,8 @@ from vaelib.models import VAE
 
 class Codes(NamedTuple):
     """The encoded images: ``mu`` (N, K); ``log_var`` (N, K), None for an autoencoder; ``z``
-    (N, K), one sample per image (equal to ``mu`` for an autoencoder); ``labels`` (N,)."""
+    (N, K), one sample per image (equal to ``mu`` for an autoencoder); ``labels`` (N,). An
+    autoencoder with noise has that one sigma for all images."""
 
     mu: Tensor
     log_var: Tensor | None
@@ -43,12 +45,15 @@ def encode_images(model: nn.Module, images: Images, seed: int = 0, batch_size=10
         mu, log_var = code if isinstance(model, VAE) else (code, None)
         mus.append(mu.cpu())
         log_vars.append(log_var if log_var is None else log_var.cpu())
-    mu = torch.cat(mus)
-    if not isinstance(model, VAE):
-        return Codes(mu, None, mu, images.labels.cpu())
-    log_var = torch.cat(log_vars)
+    mu, labels = torch.cat(mus), images.labels.cpu()
+    if isinstance(model, VAE):
+        log_var = torch.cat(log_vars)
+    elif model.noise:
+        log_var = torch.full_like(mu, 2 * math.log(model.noise))
+    else:
+        return Codes(mu, None, mu, labels)
     epsilon = torch.randn(mu.shape, generator=generator)
-    return Codes(mu, log_var, mu + (log_var / 2).exp() * epsilon, images.labels.cpu())
+    return Codes(mu, log_var, mu + (log_var / 2).exp() * epsilon, labels)
 
 
 @torch.no_grad()
@@ -69,7 +74,7 @@ def probability_integral_transform(z: Tensor) -> Tensor:
     """The standard normal CDF of every entry: a value in (0, 1), same shape.
 
     If an entry follows N(0, 1), its transform is uniform on (0, 1). Feed it sampled codes, not
-    means: it is the aggregate of the samples that a VAE pulls towards the prior (chapter 5).
+    means: it is the aggregate of the samples that a VAE pulls towards the prior (chapter 9).
     """
     return torch.special.ndtr(z)
 
@@ -107,7 +112,7 @@ def interpolate(start: Tensor, end: Tensor, steps: int, spherical: bool = False)
 
     Linear, or spherical (Shoemake 1985): the angle moves at constant speed and the length goes
     linearly from one to the other. In high dimensions a sample of N(0, I) lies near the sphere of
-    radius sqrt(K) and the straight line leaves it; in 2-D there is no such reason (chapter 5).
+    radius sqrt(K) and the straight line leaves it; in 2-D there is no such reason (chapter 9).
     """
     if start.shape != end.shape:
         raise ValueError(f"start is {tuple(start.shape)}, end {tuple(end.shape)}: one shape needed")
@@ -133,7 +138,7 @@ def interpolate(start: Tensor, end: Tensor, steps: int, spherical: bool = False)
 def feature_vector(mu: Tensor, has: Tensor, balance: Tensor | None = None) -> Tensor:
     """The mean code with an attribute minus the mean code without it: (N, K), (N,) -> (K,).
 
-    Adding it once moves a code by the whole gap between the two class means (chapter 6). Give it
+    Adding it once moves a code by the whole gap between the two class means (chapter 10). Give it
     means ``mu``, not samples, and the training images. balance: other attributes (N, B) whose
     influence is taken out: the difference is then formed among faces that agree on all of those,
     and averaged over the kinds of such faces, each weighted by the smaller of its two sides. A
@@ -173,7 +178,7 @@ def probe_direction(mu: Tensor, has: Tensor) -> Tensor:
     """The direction (K,) in which a linear probe tells the two sides of an attribute apart.
 
     A logistic regression of ``has`` (N,) on ``mu`` (N, K). Its normal says how to *tell*, not how
-    to *make* (chapter 6). Its length is set so that adding it once crosses the gap between the
+    to *make* (chapter 10). Its length is set so that adding it once crosses the gap between the
     class means along it, as :func:`feature_vector` does.
     """
     from sklearn.linear_model import LogisticRegression
@@ -192,7 +197,7 @@ def add_feature(z: Tensor, vector: Tensor, alpha: float | Tensor) -> Tensor:
     """
     alpha = torch.as_tensor(alpha, dtype=z.dtype)
     if not alpha.isfinite().all():
-        raise ValueError(f"alpha is a finite number, -2 to 2 in chapter 6; got {alpha.tolist()}")
+        raise ValueError(f"alpha is a finite number, -2 to 2 in chapter 10; got {alpha.tolist()}")
     if z.shape[-1:] != vector.shape:
         raise ValueError(f"codes (N, K) need a vector (K,): got {z.shape} and {vector.shape}")
     return z + alpha[..., None] * vector

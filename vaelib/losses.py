@@ -1,7 +1,7 @@
 """The terms of a VAE's loss. Each function returns one number per image, in nats.
 
 Nothing here averages over the batch: only the training loop does (and only it may choose to).
-Nothing here knows a model. `log` is the natural logarithm. Derived in chapters 3 and 4.
+Nothing here knows a model. `log` is the natural logarithm. Derived in chapters 5 to 7.
 
 Shapes: N images, C channels, H x W pixels, K latents.
 """
@@ -31,7 +31,7 @@ def kl_divergence(mu: Tensor, log_var: Tensor) -> Tensor:
 
     ``log_var`` is log(sigma^2), not log(sigma). Zero only at mu = 0, log_var = 0.
     Raises ValueError if the shapes differ or are not (N, K).
-    Derived in chapter 3; Kingma and Welling 2014, appendix B.
+    Derived in chapter 5; Kingma and Welling 2014, appendix B.
     """
     if mu.shape != log_var.shape or mu.dim() != 2:
         raise ValueError(
@@ -41,12 +41,21 @@ def kl_divergence(mu: Tensor, log_var: Tensor) -> Tensor:
     return -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum(dim=1)
 
 
+def kl_parts(mu: Tensor, log_var: Tensor) -> tuple[Tensor, Tensor]:
+    """The two prices in the KL, (N,) each, nats: mu^2 / 2, and (sigma^2 - 1 - log sigma^2) / 2.
+
+    The first is for being far from 0, the second for a sigma other than 1; neither is below 0, and
+    together they are :func:`kl_divergence`. Chapter 4 charges them one at a time.
+    """
+    return mu.square().sum(1) / 2, (log_var.exp() - 1 - log_var).sum(1) / 2
+
+
 def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
     """-log p(x|z) of a Bernoulli decoder, summed over pixels: (N, ...) -> (N,), nats.
 
     ``logits`` are log-odds, before any sigmoid; ``x`` is in [0, 1]. For x that is 0 or 1 this is
     a likelihood; for grey pixels it is the cross-entropy that most published VAEs report, whose
-    minimum is above zero (chapter 4). Raises ValueError for x outside [0, 1] or not a number.
+    minimum is above zero (chapter 7). Raises ValueError for x outside [0, 1] or not a number.
     """
     _check(logits, x)
     low, high = x.detach().aminmax()
@@ -62,7 +71,7 @@ def gaussian_nll(mean: Tensor, x: Tensor, sigma: float = 1.0) -> Tensor:
     """-log p(x|z) of a Gaussian decoder of fixed standard deviation: (N, ...) -> (N,), nats.
 
     ``mean`` is the decoded picture (after any sigmoid). The constant is kept, so the values for
-    two sigmas can be compared. Source: chapter 4.
+    two sigmas can be compared. Source: chapter 7.
     """
     _check(mean, x)
     if not sigma > 0:
@@ -85,7 +94,7 @@ def mean_squared_error(mean: Tensor, x: Tensor, r_loss_factor: float = 1.0) -> T
 def root_mean_squared_error(mean: Tensor, x: Tensor, r_loss_factor: float = 1.0) -> Tensor:
     """``r_loss_factor`` times the root of each image's mean of squares: (N, ...) -> (N,).
 
-    Not in nats: no density factorising over pixels has this logarithm (chapter 4). The gradient
+    Not in nats: no density factorising over pixels has this logarithm (chapter 7). The gradient
     of the root is infinite at a perfect picture, hence the tiny floor under it.
     """
     return r_loss_factor * (mean_squared_error(mean, x) + 1e-12).sqrt()
@@ -96,7 +105,7 @@ def continuous_bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
 
     A density on [0, 1] whose logarithm is the cross-entropy's plus the constant that makes it
     integrate to one, logits / tanh(logits / 2). Being a density it may exceed 1, so this may be
-    below 0. Its mean is not sigmoid(logits). Source: Loaiza-Ganem and Cunningham 2019; chapter 4.
+    below 0. Its mean is not sigmoid(logits). Source: Loaiza-Ganem and Cunningham 2019; chapter 7.
     """
     size = logits.abs().clamp_min(1e-2)  # 0 / 0 at 0, where the series takes over
     log_constant = torch.where(
@@ -142,7 +151,7 @@ def effective_beta(
     residual is, so it needs ``rmse``, the root of that image's mean squared error. (As a spherical
     density of its own its beta is kl_weight.) "RMSE per batch", one root over all images, is no sum
     over images and so no likelihood: it is refused. Raises ValueError for a setting without a beta.
-    Source: chapter 4.
+    Source: chapter 7.
     """
     if error == "RMSE per batch":
         raise ValueError(
@@ -193,7 +202,7 @@ def negative_elbo(
 
     beta = 1 is the negative evidence lower bound; another beta weights the KL (Higgins et al.
     2017). ``log_var`` is None for an autoencoder: it has no posterior, and its KL is 0.
-    ``reconstruction(logits, x)`` is any term of this module. Derived in chapter 3.
+    ``reconstruction(logits, x)`` is any term of this module. Derived in chapter 6.
     """
     nll = reconstruction(logits, x)
     kl = torch.zeros_like(nll) if log_var is None else kl_divergence(mu, log_var)

@@ -1,4 +1,4 @@
-"""The scoreboard of chapter 2: one set of figures, computed alike for every model.
+"""The scoreboard of chapter 4: one set of figures, computed alike for every model.
 
 Every figure is a property of held-out images or of samples, and says in its docstring how it is
 computed. Where a figure needs to know what a digit looks like it asks a *judge*: a convolutional
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vaelib.data import Faces, Images
 from vaelib.latent import Codes, decode_images, encode_images, interpolate, sample_prior
+from vaelib.losses import kl_divergence
 from vaelib.training import evaluate
 
 SAMPLERS = ("prior", "box", "gaussian", "mixture")
@@ -170,7 +171,7 @@ def ks_distance(z: Tensor) -> Tensor:
     """Kolmogorov-Smirnov distance of each column of ``z`` (N, K) to N(0, 1): (K,), in [0, 1].
 
     The largest gap between the empirical CDF and the normal CDF. Quote D, not its p-value: with
-    10,000 codes a D of .0136 already rejects at the 5 % level (chapter 5). Feed it sampled codes.
+    10,000 codes a D of .0136 already rejects at the 5 % level (chapter 9). Feed it sampled codes.
     """
     u = torch.special.ndtr(z.double()).sort(dim=0).values
     n = len(u)
@@ -207,23 +208,32 @@ class Score:
     """One row of the scoreboard; each field is defined by the function that computes it.
 
     reconstruction, kl: held-out means in nats (:func:`vaelib.training.evaluate`).
-    recognised, balance: :func:`recognised` and :func:`balance` of decoded samples, by the way the
-    codes were drawn (:func:`sample_codes`). interpolation: :func:`interpolation_validity`.
-    covered: :func:`mass_covered` by the prior's samples. knn: :func:`knn_accuracy`. ks: the mean
-    over latents of :func:`ks_distance`. sigma: the median posterior standard deviation, 0 for a
-    point. spread: the standard deviation of ``mu`` over images, root mean square over latents.
+    rebuilt, right: share of held-out images whose reconstruction is :func:`recognised`, and whose
+    digit the judge still names. recognised, balance: :func:`recognised` and :func:`balance` of
+    decoded samples, by the way the codes were drawn (:func:`sample_codes`). interpolation:
+    :func:`interpolation_validity`. covered: :func:`mass_covered` by the prior's samples. knn:
+    :func:`knn_accuracy`. ks, ks_standardised: the mean over latents of :func:`ks_distance`, of the
+    sampled codes as they are, and of the codes less their mean over their standard deviation.
+    sigma: the median posterior standard deviation, 0 for a point. spread: the standard deviation
+    of ``mu`` over images, root mean square over latents. room: the largest :func:`area_per_digit`
+    over the smallest, None but for 2-D codes. nats: the mean KL of each latent, largest first.
     """
 
     reconstruction: float
     kl: float
+    rebuilt: float
+    right: float
     recognised: dict[str, float]
     balance: dict[str, float]
     interpolation: float
     covered: float
     knn: float
     ks: float
+    ks_standardised: float
     sigma: float
     spread: float
+    room: float | None
+    nats: tuple[float, ...]
 
 
 def scoreboard(
@@ -240,20 +250,42 @@ def scoreboard(
     fitted = encode_images(model, train[:20_000], seed)
     held_out = encode_images(model, test, seed)
     means = evaluate(model, test, seed=seed)
+    rebuilt = decode_images(model, held_out.mu)
+    named = judge_probabilities(judge, rebuilt).argmax(1)
     drawn = {how: sample_codes(fitted, samples, how, seed) for how in SAMPLERS}
     shares = {
         how: digit_shares(judge, decode_images(model, z), threshold) for how, z in drawn.items()
     }
     prior = sample_prior(samples, held_out.z.shape[1], seed)
+    area = area_per_digit(held_out)
     return Score(
         reconstruction=means.reconstruction,
         kl=means.kl,
+        rebuilt=recognised(judge, rebuilt, threshold),
+        right=(named == held_out.labels).double().mean().item(),
         recognised={how: share.sum().item() for how, share in shares.items()},
         balance={how: _balance(share) for how, share in shares.items()},
         interpolation=interpolation_validity(model, judge, threshold, held_out, seed=seed),
         covered=mass_covered(fitted.z, held_out.z, prior),
         knn=knn_accuracy(fitted, held_out),
         ks=ks_distance(held_out.z).mean().item(),
+        ks_standardised=ks_distance(standardised(held_out.z)).mean().item(),
         sigma=held_out.sigma.median().item(),
         spread=held_out.mu.var(0).mean().sqrt().item(),
+        room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,
+        nats=tuple(nats_per_latent(held_out).tolist()),
     )
+
+
+def standardised(z: Tensor) -> Tensor:
+    """Each column of ``z`` (N, K) less its mean, over its standard deviation."""
+    return (z - z.mean(0)) / z.std(0)
+
+
+def nats_per_latent(codes: Codes) -> Tensor:
+    """The mean over images of each latent's KL from N(0, 1), largest first: (K,), nats; zeros for
+    an autoencoder, whose codes are points."""
+    if codes.log_var is None:
+        return torch.zeros(codes.mu.shape[1])
+    each = kl_divergence(codes.mu.reshape(-1, 1), codes.log_var.reshape(-1, 1))
+    return each.reshape(codes.mu.shape).mean(0).sort(descending=True).values

@@ -1,6 +1,6 @@
 """An autoencoder and a variational autoencoder, built from the same two small bodies.
 
-The two models differ in three places, and only there (chapter 2): the encoder's last layer has K
+The two models differ in three places, and only there (chapter 3): the encoder's last layer has K
 outputs or 2 K, the code is that output or a sample, and the VAE has a prior. Encoder, decoder and
 prior are named parts. Decoders return logits; a pixel is ``sigmoid(logit)``.
 
@@ -43,7 +43,7 @@ class Autoencoder(nn.Module):
 
     encoder: (N, C, H, W) -> (N, K); decoder: (N, K) -> logits (N, C, H, W).
     noise: standard deviation of fixed Gaussian noise that ``forward`` adds to the code, 0 for the
-    plain autoencoder (chapter 2 uses it for one step of its experiment); ``encode`` adds none.
+    plain autoencoder (chapter 4 uses it for one step of its experiment); ``encode`` adds none.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, noise: float = 0.0):
@@ -67,7 +67,7 @@ class Autoencoder(nn.Module):
 
 
 class VAE(nn.Module):
-    """An image becomes a normal distribution, and a sample of it becomes an image (chapter 2).
+    """An image becomes a normal distribution, and a sample of it becomes an image (chapter 3).
 
     encoder: (N, C, H, W) -> (N, 2 K), read as (mu, log_var); decoder: (N, K) -> logits
     (N, C, H, W); the prior is the standard normal distribution in K dimensions.
@@ -236,7 +236,7 @@ class Judge(nn.Module):
     """A small convolutional classifier, trained apart from every autoencoder.
 
     x (N, C, H, W), pixels in [0, 1] -> log-odds (N, outputs): of ten digits that exclude each
-    other by default, or of attributes that do not. Chapters 2 and 6 ask it what a decoded picture
+    other by default, or of attributes that do not. Chapters 1 and 10 ask it what a decoded picture
     shows; see :mod:`vaelib.metrics`.
     """
 

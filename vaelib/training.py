@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vaelib.data import Images
-from vaelib.losses import LossTerms, gaussian_nll, negative_elbo
+from vaelib.files import write_aside
+from vaelib.losses import LossTerms, bernoulli_nll, gaussian_nll, kl_parts, negative_elbo
 from vaelib.models import Output
 
 Loss = Callable[[Output, Tensor, float], LossTerms]
@@ -83,7 +84,8 @@ class History:
 
     def save(self, path: str | PathLike) -> None:
         """Write the run as JSON."""
-        Path(path).write_text(json.dumps(asdict(self), indent=1) + "\n")
+        with write_aside(path) as file:
+            file.write((json.dumps(asdict(self), indent=1) + "\n").encode())
 
     @classmethod
     def load(cls, path: str | PathLike) -> "History":
@@ -96,12 +98,29 @@ def elbo_loss(output: Output, x: Tensor, beta: float) -> LossTerms:
     return negative_elbo(output.logits, x, output.mu, output.log_var, beta)
 
 
+def priced_loss(mu: bool, sigma: bool) -> Loss:
+    """A loss like :func:`elbo_loss` that charges for a part of the KL alone, for ``mu`` or for
+    ``sigma``: the rivals of the VAE in chapter 4. ``kl`` of its terms is what is charged.
+
+    A model whose sigma is fixed has the first price only; the second would be a constant.
+    """
+
+    def loss(output: Output, x: Tensor, beta: float) -> LossTerms:
+        log_var = torch.zeros_like(output.mu) if output.log_var is None else output.log_var
+        of_mu, of_sigma = kl_parts(output.mu, log_var)
+        price = of_mu * mu + of_sigma * sigma
+        nll = bernoulli_nll(output.logits, x)
+        return LossTerms(nll + beta * price, nll, price)
+
+    return loss
+
+
 def gaussian_loss(sigma: float) -> Loss:
     """A loss like :func:`elbo_loss` for a Gaussian decoder of standard deviation ``sigma``.
 
     Its mean is the sigmoid of the logits. Up to a constant it weights the mean of squares over D
     pixels by ``r_loss_factor = D / (2 sigma^2)``: a smaller sigma asks for closer pictures and
-    lets the KL grow. Derived in chapter 4.
+    lets the KL grow. Derived in chapter 7.
     """
 
     def reconstruction(logits: Tensor, x: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ config, seeds, held-out ``figures``), its ``layers`` in order (what the browser 
 import difflib
 import hashlib
 import json
-import os
 import struct
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -20,9 +20,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from vaelib.files import write_aside
 from vaelib.models import Architecture, Judge
 
 FOLDER = Path(__file__).parent / "weights"
+SCORES = FOLDER / "scores.json"
 FORMAT = 1  # raised when a file of an older package can no longer be read
 
 
@@ -30,19 +32,20 @@ class WeightsError(RuntimeError):
     """A weights file is missing, damaged or of another version; the message says what to do."""
 
 
-def available() -> list[str]:
+def available(folder: Path | None = None) -> list[str]:
     """The names that :func:`load` knows."""
-    files = [path.name.split(".") for path in FOLDER.glob("*.safetensors")]
+    files = [path.name.split(".") for path in (folder or FOLDER).glob("*.safetensors")]
     return sorted({name for name, *part, _ in files if part != ["codes"]})
 
 
-def load(name: str) -> nn.Module:
+def load(name: str, folder: Path | None = None) -> nn.Module:
     """The trained model ``name``, ready to use (float32, evaluation mode, on the CPU).
 
+    folder: where its files are, the package's own by default.
     Its recipe is in :func:`recipe`. Raises WeightsError for an unknown name, a damaged file, or
     numbers that do not fit the architecture the file names.
     """
-    paths = _paths(name)
+    paths = _paths(name, folder)
     files = [read(path) for path in paths]
     details = _recipe_in(files[0][0], paths[0])
     try:
@@ -68,9 +71,9 @@ def load(name: str) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def recipe(name: str) -> dict:
+def recipe(name: str, folder: Path | None = None) -> dict:
     """How ``name`` was made: architecture, data, config, seed, and its held-out ``figures``."""
-    path = _paths(name)[0]
+    path = _paths(name, folder)[0]
     return _recipe_in(read(path)[0], path)
 
 
@@ -80,30 +83,30 @@ def _recipe_in(metadata: dict, path: Path) -> dict:
     return metadata["recipe"]
 
 
+def scores() -> dict[str, dict]:
+    """What each model of the experiment and the sweep scores, shipped or not, by name: the fields
+    of :class:`vaelib.metrics.Score` and its recipe's ``hash``. ``make weights`` writes it."""
+    return json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.is_file() else {}
+
+
 def save_model(name: str, model: nn.Module, recipe: dict, folder: Path = FOLDER) -> list[Path]:
-    """Write ``model`` and its recipe; each file is written aside and renamed.
+    """Write ``model`` and its recipe; no file is renamed before all are written aside.
 
     Numbers are rounded to float16, so evaluate ``half(model)`` for the recipe's figures.
     """
     parts = {"model": model}
     if hasattr(model, "decoder"):
         parts = {"encoder": model.encoder, "decoder": model.decoder}
-    asides = {}
-    for part, module in parts.items():
-        suffix = "" if part == "model" else f".{part}"
-        path = folder / f"{name}{suffix}.safetensors"
-        tensors = {key: value.half().contiguous() for key, value in module.state_dict().items()}
-        content = pack(tensors, {"recipe": recipe, "layers": layers(module)})
-        asides[path] = path.with_suffix(f".{os.getpid()}.tmp"), content
-    try:
-        for aside, content in asides.values():
-            aside.write_bytes(content)
-        for path, (aside, _) in asides.items():
-            os.replace(aside, path)
-    finally:
-        for aside, _ in asides.values():
-            aside.unlink(missing_ok=True)
-    return list(asides)
+    paths = []
+    with ExitStack() as written:
+        for part, module in parts.items():
+            suffix = "" if part == "model" else f".{part}"
+            paths.append(folder / f"{name}{suffix}.safetensors")
+            tensors = {key: value.half().contiguous() for key, value in module.state_dict().items()}
+            file = written.enter_context(write_aside(paths[-1]))
+            file.write(pack(tensors, {"recipe": recipe, "layers": layers(module)}))
+            file.flush()
+    return paths
 
 
 def half(model: nn.Module) -> nn.Module:
@@ -185,13 +188,14 @@ def _part(path: Path) -> str:
     return pieces[1] if len(pieces) == 3 else "model"
 
 
-def _paths(name: str) -> list[Path]:
-    known = available()
+def _paths(name: str, folder: Path | None = None) -> list[Path]:
+    folder = folder or FOLDER
+    known = available(folder)
     pair = [f"{name}.decoder.safetensors", f"{name}.encoder.safetensors"]
     files = [f"{name}.safetensors", *pair] if name in known else []
-    found = [file for file in files if (FOLDER / file).is_file()]
+    found = [file for file in files if (folder / file).is_file()]
     if found in (pair, [f"{name}.safetensors"]):
-        return [FOLDER / file for file in found]
+        return [folder / file for file in found]
     if found:
         missing = next(file for file in pair if file not in found)
         raise WeightsError(

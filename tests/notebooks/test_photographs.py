@@ -1,4 +1,4 @@
-"""Chapter 6 with its switch on "celeba": every cell runs on a folder in the official format.
+"""Chapter 10 with its switch on "celeba": every cell runs on a folder in the official format.
 
 The pictures are drawn faces, saved as the official files are, so that nothing of CelebA is needed
 to see that the chapter reads it, trains on it, and says what it has to leave out.
@@ -19,7 +19,7 @@ from vaelib import avatars
 
 pytestmark = pytest.mark.notebooks
 
-CHAPTER = ROOT / "chapters" / "06-arithmetic-with-faces.ipynb"
+CHAPTER = ROOT / "chapters" / "10-arithmetic-with-faces.ipynb"
 FACES = 330  # 300 to train with, 30 held out
 
 

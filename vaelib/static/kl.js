@@ -1,4 +1,4 @@
-// The KL of one latent from N(0, 1): what is integrated, and where the gradient pushes. Derived in chapter 3.
+// The KL of one latent from N(0, 1): what is integrated, and where the gradient pushes. Derived in chapter 5.
 import { element, fitMaps, makeDraggable, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 

@@ -1,0 +1,106 @@
+"""The cache folder, and the one way in which this package writes a file: aside, then renamed.
+
+So an interrupted run, a doubled one or a full disk leaves nothing half-made, and a good old file
+stays. What is unfinished lies in a folder that this package made and marked; nothing else is ever
+removed, whatever its name.
+"""
+
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+_MARK = "made-by-vaelib.txt"
+
+
+class DataError(RuntimeError):
+    """Data could not be had, or is not what it should be; the message says what to do."""
+
+
+def cache_folder() -> Path:
+    """``$VAELIB_DATA`` if set, else ``vaelib`` in the platform's cache folder."""
+    if chosen := os.environ.get("VAELIB_DATA"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "vaelib"
+
+
+@contextmanager
+def write_aside(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A file to write into; it becomes ``path`` when the block ends well, else it is gone.
+
+    Its permissions follow the umask. Where ``path`` is a link, what it points to is replaced.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():  # a device or a pipe: a rename would replace it
+        with path.open("wb") as file:
+            yield file
+        return
+    path = Path(os.path.realpath(path))
+    with aside(path.parent, "file") as folder:
+        with (folder / path.name).open("wb") as file:
+            yield file
+        os.replace(folder / path.name, path)
+
+
+@contextmanager
+def aside(parent: Path, purpose: str) -> Iterator[Path]:
+    """A marked folder of one's own in ``parent``, and so on its disk; removed with all in it."""
+    folder = parent / f"unfinished-{purpose}-{uuid.uuid4().hex}"
+    folder.mkdir()
+    try:
+        (folder / _MARK).write_bytes(_marking(folder))
+        (folder / "files").mkdir()
+        yield folder / "files"
+    finally:
+        _remove(folder)
+
+
+def remove_leftovers(parent: Path, purpose: str) -> None:
+    """Remove what killed runs left :func:`aside`; to be called with ``parent`` :func:`locked`."""
+    for folder in parent.glob(f"unfinished-{purpose}-*"):
+        with suppress(OSError):  # it has no mark, so it is not ours
+            if (folder / _MARK).read_bytes() == _marking(folder) and not folder.is_symlink():
+                _remove(folder)
+
+
+def _marking(folder: Path) -> bytes:
+    # It names its folder, so that one which somebody renamed or copied, to keep it, is kept.
+    text = f"vaelib made {folder.name} for what it has not finished, and will remove it.\n"
+    return text.encode()
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder / "files", ignore_errors=True)
+    if not (folder / "files").exists():  # the mark goes last: a removal may be killed as well
+        with suppress(OSError):
+            (folder / _MARK).unlink()
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock ``path``; wait for a process that has it, and say so."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        tqdm.write(f"Another process is at work in {path.parent} and holds {path.name}: waiting.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
