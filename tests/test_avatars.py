@@ -204,8 +204,15 @@ def flip_a_byte(path):
     path.write_bytes(content)
 
 
-def test_two_runs_at_once_leave_whole_files(tmp_path, some, monkeypatch):
-    results, errors = [], []
+def test_two_runs_at_once_draw_once_and_leave_whole_files(tmp_path, some, monkeypatch):
+    results, errors, drawings = [], [], []
+    really_draw = avatars._draw_blocks
+
+    def draw_blocks(blocks, *given):
+        drawings.append(blocks)
+        really_draw(blocks, *given)
+
+    monkeypatch.setattr(avatars, "_draw_blocks", draw_blocks)
 
     def run():
         try:
@@ -223,6 +230,7 @@ def test_two_runs_at_once_leave_whole_files(tmp_path, some, monkeypatch):
         for thread in threads:
             thread.join()
     assert errors == []
+    assert drawings == [[0]]
     assert all(torch.equal(pixels, some.pixels) for pixels in results)
     assert [path.suffix for path in tmp_path.glob("avatars/*/*")] == [".npz"]
 

@@ -26,7 +26,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support import SHAPE, bars, generator
 
@@ -397,7 +397,7 @@ def silent_server(monkeypatch):
         monkeypatch.delenv(f"PIP_{name}", raising=False)
     servers = []
 
-    def start(sent: bytes) -> tuple[str, list[socket.socket]]:
+    def start(sent: bytes, patience: float = 0.3) -> tuple[str, list[socket.socket]]:
         server, connections = socket.create_server(("127.0.0.1", 0)), []
         servers.append(server)
 
@@ -408,7 +408,7 @@ def silent_server(monkeypatch):
             if sent:
                 connection.recv(2**16)
                 connection.sendall(sent)
-            _download.SILENCE = 0.3
+            _download.SILENCE = patience
 
         threading.Thread(target=serve, daemon=True).start()
         return f"http://127.0.0.1:{server.getsockname()[1]}/", connections
@@ -471,19 +471,19 @@ def test_the_mirrors_are_asked_in_turn(tiny, tmp_path, monkeypatch):
 
 
 def test_every_byte_of_a_slow_source_is_seen_as_it_comes(silent_server, tmp_path):
-    url, connections = silent_server(HEADERS + b"x")
+    url, connections = silent_server(HEADERS + b"x", patience=600)
 
     def go_on():
         file = tmp_path / "file"
-        while not (file.exists() and file.stat().st_size == 1):
+        end = time.monotonic() + 600  # against hanging alone
+        while not (file.exists() and file.stat().st_size == 1) and time.monotonic() < end:
             time.sleep(0.01)
-        connections[0].sendall(bytes(99_998))
+        with connections[0] as connection:
+            connection.sendall(bytes(99_998 if file.stat().st_size == 1 else 0))
 
-    other = threading.Thread(target=go_on, daemon=True)
-    other.start()
+    threading.Thread(target=go_on, daemon=True).start()
     _download.download(["-c", _download.GET, url, tmp_path / "file"], tmp_path, "a slow source")
     assert (tmp_path / "file").stat().st_size == 99_999
-    connections[0].close()
 
 
 @pytest.mark.parametrize("code", sorted(_download.DISK_FULL))
@@ -589,10 +589,11 @@ LIKE_OURS = [
     *(f"unfinished-{purpose}-{'0af3' * 8}" for purpose in ("mnist", "celeba", "file")),
     MARK, "files", "mine.npz",
 ]  # fmt: skip
+DISGUISED = {("", name): {MARK: b"mine", "files/half": b"mine"} for name in LIKE_OURS}
 LOCKS = ["mnist.lock", "celeba.lock", "avatars.lock"]
 PLACES = ["", "MNIST", "MNIST/raw", "celeba", "avatars", "avatars/blocks"]
 own_file = st.binary(max_size=20)
-own_folder = st.dictionaries(st.sampled_from([MARK, "files", "half"]), own_file, max_size=3)
+own_folder = st.dictionaries(st.sampled_from([MARK, "files/half", "half"]), own_file, max_size=3)
 own_things = st.builds(
     dict.__or__,
     st.dictionaries(
@@ -619,6 +620,7 @@ def quick_faces(monkeypatch):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(own=own_things)
+@example(own=DISGUISED)
 def test_what_a_reader_has_in_the_cache_folder_stays_and_what_killed_runs_left_goes(
     served, quick_faces, tmp_path_factory, own
 ):
@@ -632,6 +634,7 @@ def test_what_a_reader_has_in_the_cache_folder_stays_and_what_killed_runs_left_g
             continue
         path.mkdir()
         for inner, kept in content.items():
+            (path / inner).parent.mkdir(exist_ok=True)
             (path / inner).write_bytes(kept)
     before = everything_in(root)
     blocks = root / "avatars" / "blocks"

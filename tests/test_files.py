@@ -93,13 +93,13 @@ def test_a_link_stays_and_what_it_points_to_is_written(tmp_path, there):
 def test_a_pipe_is_written_into_and_not_replaced(tmp_path):
     pipe, came = tmp_path / "pipe", []
     os.mkfifo(pipe)
-    reader = threading.Thread(target=lambda: came.append(pipe.read_bytes()))
+    reader = threading.Thread(target=lambda: came.append(pipe.read_bytes()), daemon=True)
     reader.start()
     with write_aside(pipe) as file:
         file.write(b"x")
+    assert pipe.is_fifo()
     reader.join()
     assert came == [b"x"]
-    assert pipe.is_fifo()
 
 
 def test_many_writers_of_one_file_never_mix(tmp_path):
