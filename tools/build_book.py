@@ -35,7 +35,9 @@ def place(found: re.Match) -> str:
 
 def build(out: Path) -> int:
     """Run Jupyter Book and return its exit status."""
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", *OPTIONS]
+    # By `which`, for its name ends in .exe where programs' names do.
+    book = shutil.which("jupyter-book", path=str(Path(sys.executable).parent))
+    command = [book, "build", *OPTIONS]
     command += ["--path-output", str(out), str(ROOT)]
     # A page whose chapter was renamed would stay, and with it the links to it.
     for folder in ("html", "jupyter_execute"):

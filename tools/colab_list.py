@@ -1,9 +1,9 @@
 """Compare tools/colab.txt with Google Colab's own list of what it ships.
 
-    python tools/colab_list.py pip-freeze.txt
+    python tools/colab_list.py pip-freeze.txt os-info.txt
 
-The list is that of github.com/googlecolab/backend-info. Prints a line for each package that has
-moved, and exits 1 if one has; the weekly workflow makes an issue of it.
+Both files are of github.com/googlecolab/backend-info. Prints a line for each package that has
+moved, and for Python, and exits 1 if one has; the weekly workflow makes an issue of it.
 """
 
 import re
@@ -11,15 +11,18 @@ import sys
 from pathlib import Path
 
 from project import ROOT
+from setup import COLAB_PYTHON
 
 OURS = ROOT / "tools" / "colab.txt"
+# name==version, or the address of the file that was installed, whose name has the version.
+LINE = re.compile(r"^([\w.-]+)(?:==| @ \S+/\w+-(?=\S+\.whl))([\w.!]+)", re.MULTILINE)
 
 
 def versions(text: str) -> dict[str, str]:
-    """name -> version of the lines `name==version`, names as PyPI compares them; of a line with a
-    condition, and of builds as in 2.11.0+cu128, the plain version. The first of a name counts."""
+    """The version of each name, names as PyPI compares them; of a line with a condition, and of
+    builds as in 2.11.0+cu128, the plain version. The first of a name counts."""
     found = {}
-    for name, version in re.findall(r"^([\w.-]+)==([\w.!-]+)", text, re.MULTILINE):
+    for name, version in LINE.findall(text):
         found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)
     return found
 
@@ -36,9 +39,18 @@ def moved(ours: str, theirs: str) -> list[str]:
     ]
 
 
+def python_moved(info: str) -> list[str]:
+    """A sentence if Colab's Python is not the one that the notebooks' test asks for."""
+    ours, found = ".".join(map(str, COLAB_PYTHON)), re.search(r"^Python (\d+\.\d+)", info, re.M)
+    if not found:
+        raise ValueError("what should say which system Colab has names no Python")
+    return [f"Python: {ours} here, {found[1]} in Colab"] if found[1] != ours else []
+
+
 def main() -> None:
     try:
-        lines = moved(OURS.read_text(), Path(sys.argv[1]).read_text())
+        packages, info = (Path(name).read_text() for name in sys.argv[1:])
+        lines = python_moved(info) + moved(OURS.read_text(), packages)
     except (OSError, ValueError) as error:
         sys.exit(f"Colab's list cannot be compared: {error}")
     print("\n".join(lines) or "Colab ships what tools/colab.txt says")

@@ -8,11 +8,10 @@ front end comes from there too. What a run writes besides the notebooks lies in 
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from setup import LAB, ROOT, python_of
+from setup import LAB, ROOT, follow, python_of
 
 # What an environment brings for the widgets. Copied: a server serves no links that lead elsewhere.
 PARTS = ("labextensions/@jupyter-widgets", "labextensions/anywidget", "nbextensions")
@@ -48,16 +47,12 @@ def main() -> None:
     places = furnish(ROOT / ".cache" / "lab", ROOT / ".venv", "python3", {"OMP_NUM_THREADS": "1"})
     command = [python_of(LAB), "-m", "jupyter", "lab", f"--ServerApp.port={port}"]
     command += ["--LabApp.default_url=/lab/tree/00-start-here.ipynb"]
+    command += ["--ServerApp.answer_yes=True"]  # one Ctrl-C ends it, and no question is asked
     if hasattr(os, "getuid") and os.getuid() == 0:
         command.append("--allow-root")
     print("JupyterLab opens in your browser; Ctrl-C ends it.", flush=True)
     print("Outputs that you save are no part of the book: `make format` drops them.", flush=True)
-    environment = os.environ | places
-    try:
-        run = subprocess.run([*command, *sys.argv[3:]], cwd=folder, env=environment)
-        sys.exit(run.returncode)
-    except KeyboardInterrupt:
-        print()
+    sys.exit(follow([*command, *sys.argv[3:]], cwd=folder, env=os.environ | places))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from project import ROOT
+from setup import python_of
 
 LOCK = ROOT / "requirements.lock"
 LAB = ROOT / "tools" / "lab.txt"
@@ -23,7 +24,7 @@ def frozen(*wanted: str) -> list[str]:
     """What a fresh environment with `wanted` holds, a line for each package."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [str(Path(folder, "bin", "python")), "-m", "pip"]
+        pip = [str(python_of(Path(folder))), "-m", "pip"]
         subprocess.run([*pip, "install", *wanted], check=True)
         freeze = [*pip, "freeze", "--all"]
         run = subprocess.run(freeze, check=True, capture_output=True, text=True)

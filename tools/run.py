@@ -4,25 +4,33 @@ Each target names the set-up that it needs (tools/setup.py, which skips what is 
 run then, by .venv's Python. The Makefile is a thin layer over this. Standard library only.
 """
 
-import subprocess
+import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import setup
-from setup import ROOT
-
 PYTHONS = (3, 11), (3, 14)  # the lock's range: both ends are tried in the workflow
+if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:  # older ones cannot read what follows
+    names = [".".join(map(str, version)) for version in (*PYTHONS, sys.version_info[:3])]
+    sys.exit("This needs Python {} to {}; this is {}. Run it by one of those.".format(*names))
+
+import setup  # noqa: E402
+from setup import ROOT  # noqa: E402
+
+MADE = ("_build", ".pytest_cache", ".ruff_cache", ".hypothesis")
 
 
 @dataclass(frozen=True)
 class Target:
-    """help: one line; steps: set-up; commands: arguments of .venv's Python, `{}` for the target's
-    own argument, which `default` replaces where none is given."""
+    """help: one line; steps: set-up; commands: arguments of .venv's Python, or of this one where
+    there is no set-up; option: the NAME that may be given as NAME=value, and what becomes of the
+    value (`{}`); default: the value where none is given. In a command `{}` is what became of it."""
 
     help: str
     steps: str = "environment"
     commands: tuple[str, ...] = ()
+    option: tuple[str, str] = ("", "")
     default: str = ""
 
 
@@ -37,12 +45,14 @@ TARGETS = {
         "build the book if it is not there, and serve it to this machine's browser (PORT=8000)",
         "environment",
         ("tools/serve.py _build/html {}",),
+        ("PORT", "{}"),
         "8000",
     ),
     "lab": Target(
         "the chapters in JupyterLab on this machine, with living explorers (PORT=8888)",
         "environment data lab",
         ("tools/lab.py {}",),
+        ("PORT", "{}"),
         "8888",
     ),
     "test": Target(
@@ -79,6 +89,7 @@ TARGETS = {
         "train the shipped models whose recipe changed (ONLY=name for one)",
         "environment data",
         ("tools/train_weights.py {}", "tools/codes.py", "tools/replay.py"),
+        ("ONLY", "--only {}"),
     ),
     "bench": Target(
         "time and score against the budgets; prints the table",
@@ -100,8 +111,26 @@ TARGETS = {
     "repository": Target(
         "move to another address: make repository URL=https://github.com/owner/name",
         commands=("tools/repository.py {}",),
+        option=("URL", "{}"),
     ),
+    "lock": Target(
+        "write requirements.lock anew from the newest versions that pyproject.toml allows",
+        "",
+        ("tools/lock.py",),
+    ),
+    "clean": Target("remove what was built, keeping the environments and the data", ""),
 }
+
+
+def option(name: str, words: list[str]) -> str:
+    """What becomes of a target's option: given as NAME=value, or by the environment, or not."""
+    own, form = TARGETS[name].option
+    if strange := [word for word in words if not own or word.partition("=")[:2] != (own, "=")]:
+        takes = f"{own}=value" if own else "nothing more"
+        sys.exit(f"{name} takes {takes}, and was given {' '.join(strange)}")
+    value = words[-1].partition("=")[2] if words else os.environ.get(own or " ", "")
+    value = value or TARGETS[name].default
+    return form.format(value) if value else ""
 
 
 def arguments(command: str, given: str) -> list[str]:
@@ -112,26 +141,26 @@ def arguments(command: str, given: str) -> list[str]:
 def run(name: str, given: str = "") -> int:
     """Set up and run a target; the exit status of the first command that failed, or 0."""
     target = TARGETS[name]
-    setup.run_steps(target.steps.split())
+    if target.steps:
+        setup.run_steps(target.steps.split())
+    if name == "clean":
+        for folder in MADE:
+            shutil.rmtree(ROOT / folder, ignore_errors=True)
     if name == "serve" and not Path(ROOT, "_build", "html", "index.html").is_file():
         run("book")
     for command in target.commands:
-        words = arguments(command, given or target.default)
-        if status := subprocess.run([setup.PYTHON, *words], cwd=ROOT).returncode:
+        words = [setup.PYTHON if target.steps else sys.executable, *arguments(command, given)]
+        if status := setup.follow(words, cwd=ROOT, env=os.environ | setup.ENVIRONMENT):
             return status
     return 0
 
 
 def main() -> None:
-    low, high = (".".join(map(str, version)) for version in PYTHONS)
-    if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
-        found = ".".join(map(str, sys.version_info[:3]))
-        sys.exit(f"This needs Python {low} to {high}; this is {found}. Run it by one of those.")
     if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
         width = max(map(len, TARGETS))
         print("\n".join(f"  {name:{width}}  {each.help}" for name, each in TARGETS.items()))
         sys.exit(len(sys.argv) > 1 and f"\nNo target {sys.argv[1]!r}; there are those above.")
-    sys.exit(run(sys.argv[1], " ".join(sys.argv[2:])))
+    sys.exit(run(sys.argv[1], option(sys.argv[1], sys.argv[2:])))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ library only: it runs before anything is installed.
 import hashlib
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 
 
@@ -34,7 +36,9 @@ LAB = ROOT / ".venv-lab"
 CPU_INDEX = os.environ.get("VAE_BOOK_TORCH_INDEX", "https://download.pytorch.org/whl/cpu")
 CACHE = ROOT / ".cache" / "setup"
 COLAB_PYTHON = (3, 13)  # what Google Colab runs
-COLAB_GIB = 12  # where no CPU index answers, a torch for another Python than the lock's has CUDA
+COLAB_GIB = 12  # free on the disk, for a torch with CUDA: the only one where no CPU index answers
+# What every command is given besides. Files here are UTF-8, which is not what Windows expects.
+ENVIRONMENT = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
 
 
 def fingerprint(*parts: Path | str) -> str:
@@ -52,12 +56,28 @@ def run(log, *command: str | Path, **environment: str) -> None:
     subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
-        env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"} | environment,
+        env=os.environ | ENVIRONMENT | environment,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
         check=True,
     )
+
+
+def follow(command: list, **options) -> int:
+    """Run a command to its end and return its exit status.
+
+    What tells this process to end tells the command, which may take its time: a server has kernels
+    to end, and `subprocess.run` would kill it a quarter of a second after Ctrl-C.
+    """
+    with subprocess.Popen(command, **options) as process:
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            while True:
+                with suppress(KeyboardInterrupt):  # the terminal sends it to the command as well
+                    return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def narrate(what: str, finished: threading.Event) -> None:
@@ -106,18 +126,37 @@ def made_by_another_python() -> list[str]:
     return ["--clear"] if settings.is_file() and version not in settings.read_text() else []
 
 
-def cpu_index(address: str = "", patience: float = 3) -> list[str]:
+def answers(page: str, patience: float) -> bool:
+    """Whether a page begins to come within so many seconds.
+
+    In all: the time-out of a socket begins anew with each byte, and not before the name is found.
+    """
+    came = threading.Event()
+
+    def ask() -> None:
+        with (
+            suppress(OSError, HTTPException, ValueError),
+            urllib.request.urlopen(page, timeout=patience) as answer,
+        ):
+            if answer.read(1):
+                came.set()
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(patience)
+    return came.is_set()
+
+
+def cpu_index(log, address: str = "", patience: float = 3) -> list[str]:
     """Options that make pip look among the CPU builds too, where their index answers in time.
 
     pip takes 2.13.0+cpu for 2.13.0 where it finds both: the longer version counts as the newer.
     """
     address = address or CPU_INDEX
-    try:
-        with urllib.request.urlopen(f"{address}/torch/", timeout=patience) as answer:
-            answer.read(1)
-    except OSError:
-        return []
-    return ["--extra-index-url", address]
+    if answers(f"{address}/torch/", patience):
+        return ["--extra-index-url", address]
+    log.write(f"No answer from {address or 'no index'}: torch is the usual one\n".encode())
+    return []
 
 
 def environment() -> None:
@@ -126,7 +165,7 @@ def environment() -> None:
 
     def do(log):
         run(log, sys.executable, "-m", "venv", *made_by_another_python(), ROOT / ".venv")
-        run(log, PYTHON, "-m", "pip", "install", *cpu_index(), "-r", lock)
+        run(log, PYTHON, "-m", "pip", "install", *cpu_index(log), "-r", lock)
         # Without its dependencies: the lock has them all, and pip shall not look for others.
         run(log, PYTHON, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ROOT)
 
@@ -224,26 +263,37 @@ def browser() -> None:
         )
 
 
-def find_colab_python() -> Path:
-    """Colab's own Python where there is one and room for its torch, else the one of the lock."""
-    wanted = ".".join(map(str, COLAB_PYTHON))
+def find_python(version: tuple[int, int]) -> Path | None:
+    """A Python of this version with venv and pip: this one, one on PATH, or one of pyenv's."""
+    name = "python" + ".".join(map(str, version))
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    candidates = [f"python{wanted}", *sorted(pyenv.glob(f"{wanted}.*/bin/python"))]
-    for candidate in candidates if shutil.disk_usage(ROOT).free > COLAB_GIB * 2**30 else []:
-        question = (
-            f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != {COLAB_PYTHON}); "
-        )
+    question = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != {version})"
+    for candidate in (sys.executable, name, *sorted(pyenv.glob(f"{name[6:]}.*/bin/python"))):
         try:
             answer = subprocess.run([candidate, "-c", question], capture_output=True, check=False)
         except OSError:
             continue
         if answer.returncode == 0:
             return Path(shutil.which(candidate) or candidate)
-    print(
-        f"  (the notebooks run on Python {sys.version_info[0]}.{sys.version_info[1]}, not Colab's "
-        f"{wanted}: there is none here, or less than {COLAB_GIB} GiB for its torch)"
+    return None
+
+
+def find_colab_python(room: bool) -> Path:
+    """Colab's own Python where there is one and `room` for its torch, else this or an older one:
+    for a newer one than Colab's, Colab's packages have no builds."""
+    wanted = ".".join(map(str, COLAB_PYTHON))
+    others = [sys.version_info[:2], (3, 12), (3, 11)]
+    for version in [*[COLAB_PYTHON] * room, *(one for one in others if one <= COLAB_PYTHON)]:
+        if found := find_python(version):
+            if version != COLAB_PYTHON:
+                print(
+                    f"  (the notebooks run on Python {'.'.join(map(str, version))}, not Colab's "
+                    f"{wanted}: there is none here, or less than {COLAB_GIB} GiB for its torch)"
+                )
+            return found
+    raise RuntimeError(
+        f"found no Python 3.11 to {wanted}, which Colab's packages need; install one"
     )
-    return Path(sys.executable)
 
 
 def colab() -> None:
@@ -251,8 +301,10 @@ def colab() -> None:
     requirements = ROOT / "tools" / "colab.txt"
 
     def do(log):
-        run(log, find_colab_python(), "-m", "venv", "--clear", COLAB)
-        run(log, python_of(COLAB), "-m", "pip", "install", *cpu_index(), "-r", requirements)
+        index = cpu_index(log)
+        room = bool(index) or shutil.disk_usage(ROOT).free > COLAB_GIB * 2**30
+        run(log, find_colab_python(room), "-m", "venv", "--clear", COLAB)
+        run(log, python_of(COLAB), "-m", "pip", "install", *index, "-r", requirements)
 
     what = "installing what Google Colab ships, for the notebooks' test"
     step("colab", what, fingerprint(requirements), python_of(COLAB), do)

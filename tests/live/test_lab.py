@@ -39,6 +39,8 @@ def lab(tmp_path):
     finally:
         process.terminate()
         process.wait(30)
+    with pytest.raises(OSError, match="refused"):  # the server has ended with it
+        urllib.request.urlopen(found[1])
 
 
 def wait_for_kernel(lab, page) -> None:

@@ -4,16 +4,21 @@ import re
 
 import pytest
 
+import run
 from project import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAPERS = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"`?make ([a-z][a-z-]*)[ `]", PAPERS))))
 def test_every_make_target_that_is_named_exists(target):
-    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+    assert target in {*run.TARGETS, "help"}
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"tools/run\.py ([a-z-]+)", PAPERS))))
+def test_every_target_that_is_named_without_make_exists(target):
+    assert target in {*run.TARGETS, "help"}
 
 
 def test_every_folder_that_is_named_exists():
