@@ -716,14 +716,13 @@ def breakable(small_book, tmp_path) -> Path:
 SAYS = re.compile("This explorer could not start: ")
 
 
-def told(page: Page) -> str:
-    """The sentence that takes the explorer's place. The still picture is there too, and stays."""
+def assert_told(page: Page, why: str) -> None:
+    """The sentence is there, of a reader of the book; so is the still picture, and it stays."""
     page.locator(".cell_output").scroll_into_view_if_needed()
-    sentence = page.get_by_text(SAYS)
+    sentence = page.get_by_text(SAYS).filter(has_text=re.compile(why))
     sentence.wait_for()
     page.locator(".explorer-still img").wait_for()
     assert "Reload the page" in sentence.inner_text(), "of the book there is no cell to run again"
-    return sentence.inner_text()
 
 
 def truncate(path: Path) -> None:
@@ -756,13 +755,13 @@ def test_a_failed_load_says_what_failed(browser, breakable, damage, file, messag
         serving(breakable) as where,
         opened(browser, f"{where}chapters/explorer.html") as (page, _),
     ):
-        assert re.search(message, told(page))
+        assert_told(page, message)
 
 
 def test_a_failed_load_from_disk_says_what_failed(browser, breakable):
     (breakable / f"{DECODER}.js").unlink()
     with opened(browser, (breakable / EXPLORER).as_uri()) as (page, _):
-        assert re.search(r"decoder\.safetensors\.js is not there", told(page))
+        assert_told(page, r"decoder\.safetensors\.js is not there")
 
 
 def test_without_scripts_there_is_the_still_picture_and_a_sentence(browser, small_address):
@@ -806,7 +805,7 @@ def test_damaged_weights_leave_the_still_picture_and_a_sentence(
         page.route("**/*.safetensors", answer)
         go()
         expected = {"cut off": "damaged: ", "HTML": "not a safetensors file"}
-        assert expected.get(damage, "is not there (404)") in told(page)
+        assert_told(page, expected.get(damage, r"is not there \(404\)"))
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -816,7 +815,7 @@ def test_without_a_canvas_to_draw_on_there_is_the_still_picture_and_a_sentence(
     with hindered(browser, small_address, name) as (page, go):
         page.add_init_script(NO_CONTEXT)
         go()
-        assert "no canvas" in told(page)
+        assert_told(page, "no canvas")
 
 
 @pytest.mark.parametrize("script", ["book.js", "boot.js", "embed-amd.js", "anywidget.js"])
@@ -830,9 +829,11 @@ def test_where_a_script_of_the_page_is_missing_there_is_the_still_picture_and_a_
         page.clock.install()
         with page.expect_request(asked):
             go()
+        if script == "book.js":  # its want is noticed by what is there, at once
+            return assert_told(page, "book.js")
         page.wait_for_load_state("networkidle")
         page.clock.fast_forward(10_000)
-        told(page)
+        assert_told(page, "scripts have not come")
 
 
 @pytest.mark.parametrize(
@@ -853,10 +854,29 @@ def test_what_hangs_is_told_after_ten_seconds_and_still_waited_for(
             page.wait_for_timeout(50)
         assert page.get_by_text(SAYS).count() == 0
         page.clock.fast_forward(10_000)
-        told(page)
+        assert_told(page, "files have not come in 10 seconds")
         for route in hanging:
             route.continue_()
         page.unroute(f"**/{file}")
         awake(page)
         assert page.get_by_text(SAYS).count() == 0
         assert page.locator(".explorer-still").is_hidden()
+
+
+def test_scripts_that_come_late_take_the_sentence_back(browser, small_address):
+    with hindered(browser, small_address, "kl") as (page, _):
+        hanging = []
+        page.route("**/embed-amd.js*", lambda route: hanging.append(route))
+        page.clock.install()
+        page.route(re.compile("start.js"), lambda route: route.fulfill(status=404, body=HTML))
+        with page.expect_request("**/embed-amd.js*"):
+            page.goto(f"{small_address}chapters/kl.html", wait_until="commit")
+        page.wait_for_function("() => globalThis.vaelibLoad")
+        page.clock.fast_forward(10_000)
+        assert_told(page, "scripts have not come")
+        for route in hanging:
+            route.continue_()
+        assert_told(page, "start.js is not there")
+        page.clock.fast_forward(10_000)
+        page.wait_for_function("() => !document.querySelector('.vaelib-late')")
+        assert page.get_by_text(SAYS).count() == 1

@@ -30,12 +30,14 @@
   globalThis.vaelibLoad = (path) => ahead.get(path) ?? load(path);
 
   // Each explorer says by itself what keeps it (loader.js). Where the widgets' own scripts do not make it, this does.
-  setTimeout(() => {
+  setInterval(() => {
     for (const still of document.querySelectorAll(".explorer-still")) {
-      if (still.closest(".cell_output").querySelector(".vaelib-here")) continue;
-      const sentence = document.createElement("p");
-      sentence.textContent = "This explorer could not start: the widgets' scripts have not come in 10 seconds. Reload the page to try again.";
-      still.append(sentence);
+      const said = still.querySelector("p.vaelib-late");
+      if (still.parentElement.querySelector(".vaelib-here")) said?.remove();
+      else if (!said) {
+        const textContent = "This explorer could not start: the widgets' scripts have not come in 10 seconds. Reload the page to try again.";
+        still.append(Object.assign(document.createElement("p"), { className: "vaelib-late", textContent }));
+      }
     }
   }, 10000);
 }

@@ -42,7 +42,7 @@ export function pictureFrame(title) {
 
 /** Radio buttons with pictures, pixels(i); the names are spoken. Calls choose(i). Returns their element, and what marks one. */
 export function pictureChoice(legend, names, pixels, kind, choose) {
-  const name = `vaelib-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+  const name = `vaelib-${Math.random()}`;
   const radios = names.map((label, i) => {
     const radio = element("input", { type: "radio", name, "aria-label": label });
     radio.addEventListener("change", () => choose(i));

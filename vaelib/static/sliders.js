@@ -40,12 +40,11 @@ export function nameSliders(box, signal) {
     for (const slider of box.querySelectorAll(".widget-slider")) {
       const handle = slider.querySelector(".noUi-handle, .ui-slider-handle");
       const label = slider.querySelector(".widget-label");
-      const readout = slider.querySelector(".widget-readout");
       if (label?.title === "null") label.removeAttribute("title");
       if (!handle || !label || handle.hasAttribute("data-lm-suppress-shortcuts")) continue;
       handle.setAttribute("aria-label", label.textContent);
       handle.setAttribute("data-lm-suppress-shortcuts", "true");
-      readout?.setAttribute("aria-label", `${label.textContent}, typed`);
+      slider.querySelector(".widget-readout")?.setAttribute("aria-label", `${label.textContent}, typed`);
     }
   };
   repair();

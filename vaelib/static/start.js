@@ -21,7 +21,7 @@ export async function start({ model, el, load, patiently, say, signal }) {
   const own = async (name) => import(await address(`${name}.js`, loadOnce));
   const { joinSliders, nameSliders } = await patiently(own("sliders"), say);
   await joinSliders(model, signal);
-  await inView(el, signal);
+  await inView(el);
   el.textContent = "The explorer is loading …";
   await patiently((async () => {
     const [explorer] = await Promise.all([own(model.get("explorer")), addStyle(loadOnce)]);
@@ -41,14 +41,13 @@ async function addStyle(load) {
   if (!document.getElementById(id)) document.head.append(Object.assign(document.createElement("style"), { id, textContent }));
 }
 
-function inView(el, signal) {
+function inView(el) {
   return new Promise((resolve) => {
     const observer = new IntersectionObserver(
       (entries) => entries.some((entry) => entry.isIntersecting) && resolve(observer.disconnect()),
       { rootMargin: "300px" },
     );
     observer.observe(el);
-    signal.addEventListener("abort", () => observer.disconnect());
   });
 }
 
