@@ -16,10 +16,12 @@ import zipfile
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import colab_list
 import run
@@ -389,6 +391,19 @@ def test_our_list_is_of_one_version_each_for_colabs_own_python():
     assert found["anywidget"] == "0.9.21"
     assert found["torch"] == "2.11.0"
     assert setup.COLAB_PYTHON == (3, 13)
+
+
+def test_on_an_older_python_than_colabs_the_lock_s_torch_gets_along_with_colabs_packages():
+    lines = [line for line in colab_list.OURS.read_text().splitlines() if line[0] != "#"]
+    listed = [Requirement(line) for line in lines]
+    older = {"python_version": "3.11"}
+    there = [one for one in listed if not one.marker or one.marker.evaluate(older)]
+    pins = {one.name: next(iter(one.specifier)).version for one in there}
+    assert len(pins) == len(there)  # one version each
+    assert f"torch=={pins['torch']}\n" in (ROOT / "requirements.lock").read_text()
+    for wanted in map(Requirement, requires("torch")):
+        if wanted.name in pins and (not wanted.marker or wanted.marker.evaluate({"extra": ""})):
+            assert wanted.specifier.contains(pins[wanted.name]), wanted
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=str)
