@@ -1,6 +1,7 @@
 """Codes, grids, paths, and the probability integral transform."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -62,6 +63,16 @@ def test_the_codes_of_an_autoencoder_are_points():
     assert codes.z.equal(codes.mu)
     assert codes.log_var is None
     assert codes.sigma.count_nonzero() == 0
+
+
+@pytest.mark.parametrize("noise", [0.03, 2.0])
+def test_the_codes_of_an_autoencoder_with_noise_scatter_about_mu_by_its_noise(noise):
+    model, images = replace(TINY_AE, noise=noise).build(), bars(20_000)
+    codes = encode_images(model, images)
+    torch.testing.assert_close(codes.mu, model.encode(images.float()).detach())
+    torch.testing.assert_close(codes.sigma, torch.full_like(codes.mu, noise))
+    for column in ((codes.z - codes.mu) / noise).T.numpy():
+        assert stats.kstest(column, "norm").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])

@@ -16,6 +16,7 @@ from vaelib.losses import (
     gaussian_nll,
     iwae,
     kl_divergence,
+    kl_parts,
     log_normal,
     mean_squared_error,
     negative_elbo,
@@ -46,6 +47,19 @@ def test_kl_is_positive_away_from_the_prior(mu, log_var):
     assume(abs(mu) > 1e-3 or abs(log_var) > 1e-3)
     value = kl_divergence(torch.tensor([[mu]]).double(), torch.tensor([[log_var]]).double())
     assert value.item() > 0
+
+
+@given(st.lists(st.tuples(mus, log_vars), min_size=1, max_size=8))
+def test_the_two_prices_of_the_kl_are_never_negative_and_sum_to_it(latents):
+    mu, log_var = torch.tensor(latents, dtype=torch.float64).T[:, None]
+    of_mu, of_sigma = kl_parts(mu, log_var)
+    assert of_mu >= 0
+    assert of_sigma >= -1e-12  # beside 1, what is smaller is rounded away
+    torch.testing.assert_close(of_mu + of_sigma, kl_divergence(mu, log_var))
+    # Each is the whole KL where what the other is for costs nothing.
+    nothing = torch.zeros_like(mu)
+    torch.testing.assert_close(of_mu, kl_divergence(mu, nothing))
+    torch.testing.assert_close(of_sigma, kl_divergence(nothing, log_var))
 
 
 @given(st.lists(st.tuples(mus, log_vars), min_size=1, max_size=8))

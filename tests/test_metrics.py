@@ -14,6 +14,7 @@ from torch import nn
 from vaelib import data, latent, metrics, weights
 from vaelib.data import Images
 from vaelib.latent import Codes
+from vaelib.losses import kl_divergence
 from vaelib.models import Architecture, seeded
 
 
@@ -316,6 +317,30 @@ def test_the_area_of_a_digit_is_that_of_its_one_sigma_ellipse():
     )
 
 
+@given(st.floats(-5, 5), st.floats(0.01, 100))
+def test_standardised_codes_have_mean_0_and_deviation_1_wherever_they_came_from(shift, scale):
+    z = shift + scale * normal(500, 3).double() * torch.tensor([1.0, 2.0, 3.0])
+    found = metrics.standardised(z)
+    torch.testing.assert_close(found.mean(0), torch.zeros(3, dtype=torch.float64))
+    torch.testing.assert_close(found.std(0), torch.ones(3, dtype=torch.float64))
+    torch.testing.assert_close(found, metrics.standardised(normal(500, 3).double()))
+
+
+@given(st.integers(1, 6), st.integers(0, 99))
+def test_the_nats_of_the_latents_sum_to_the_kl_and_fall(k, seed):
+    mu, log_var = normal(40, k, seed=seed), normal(40, k, seed=seed + 1)
+    nats = metrics.nats_per_latent(Codes(mu, log_var, mu, torch.zeros(40)))
+    torch.testing.assert_close(nats.sum(), kl_divergence(mu, log_var).mean())
+    assert nats.equal(nats.sort(descending=True).values)
+    alone = [kl_divergence(mu[:, [i]], log_var[:, [i]]).mean().item() for i in range(k)]
+    assert nats.tolist() == pytest.approx(sorted(alone, reverse=True), rel=1e-4)
+
+
+def test_the_codes_of_an_autoencoder_cost_no_nats():
+    codes = Codes(normal(40, 3), None, normal(40, 3), torch.zeros(40))
+    assert metrics.nats_per_latent(codes).tolist() == [0, 0, 0]
+
+
 # --- The shipped judge, on real digits ------------------------------------------------------
 
 
@@ -389,8 +414,9 @@ def test_no_figure_hangs_on_the_blank_sheet_that_the_judge_takes_for_a_1(
 def score_of(judge, threshold, mnist):
     """Score an untrained model on a few images, with the global random state set to a seed."""
 
-    def score(kind, global_seed=0):
-        model = Architecture(kind=kind, encoder_hidden=(32,), decoder_hidden=(32,)).build()
+    def score(kind, global_seed=0, latent_dim=2):
+        hidden = {"encoder_hidden": (32,), "decoder_hidden": (32,)}
+        model = Architecture(kind=kind, latent_dim=latent_dim, **hidden).build()
         few = mnist.train[:2000], mnist.test[:1000]
         with seeded(global_seed):
             return metrics.scoreboard(model, judge, *few, samples=200, threshold=threshold)
@@ -403,13 +429,22 @@ def test_every_figure_of_the_scoreboard_is_within_its_range(score_of):
     for score in (ae, vae):
         assert set(score.recognised) == set(score.balance) == set(metrics.SAMPLERS)
         shares = [*score.recognised.values(), *score.balance.values()]
-        shares += [score.interpolation, score.covered, score.knn, score.ks]
+        shares += [score.rebuilt, score.right, score.interpolation, score.covered, score.knn]
+        shares += [score.ks, score.ks_standardised]
         assert all(0 <= share <= 1 + 1e-6 for share in shares)  # ten shares are summed
         assert score.reconstruction > 0
         assert score.spread > 0
+        assert score.room >= 1
+        assert sum(score.nats) == pytest.approx(score.kl, rel=1e-4)
     assert ae.kl == ae.sigma == 0
     assert vae.kl > 0
     assert vae.sigma == pytest.approx(1, abs=0.3)  # untrained, so log_var is near 0
+
+
+def test_only_two_latents_have_an_area_to_share_out(score_of):
+    score = score_of("vae", latent_dim=3)
+    assert score.room is None
+    assert len(score.nats) == 3
 
 
 def test_the_scoreboard_does_not_depend_on_the_global_random_state(score_of):

@@ -17,11 +17,21 @@ from vaelib.losses import (
     LossTerms,
     gaussian_nll,
     kl_divergence,
+    kl_parts,
     mean_squared_error,
     negative_elbo,
 )
 from vaelib.models import seeded
-from vaelib.training import Config, History, Record, elbo_loss, evaluate, fit, gaussian_loss
+from vaelib.training import (
+    Config,
+    History,
+    Record,
+    elbo_loss,
+    evaluate,
+    fit,
+    gaussian_loss,
+    priced_loss,
+)
 
 QUICK = Config(epochs=3, batch_size=16, lr=1e-2)
 
@@ -444,6 +454,31 @@ def test_a_gaussian_loss_is_the_mean_of_squares_at_its_factor_and_the_kl():
     torch.testing.assert_close(constant, constant[:1].expand_as(constant), rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(terms.loss, terms.reconstruction + 2 * terms.kl)
     torch.testing.assert_close(terms.kl, kl_divergence(output.mu, output.log_var))
+
+
+def test_the_whole_price_is_the_loss_of_a_vae_and_no_price_that_of_an_autoencoder():
+    output, x = TINY.build()(bars().float(), generator()), bars().float()
+    whole = priced_loss(mu=True, sigma=True)(output, x, 0.5)
+    torch.testing.assert_close(whole, elbo_loss(output, x, 0.5))
+    free = priced_loss(mu=False, sigma=False)(output, x, 0.5)
+    torch.testing.assert_close(free, elbo_loss(output._replace(log_var=None), x, 0.5))
+
+
+@pytest.mark.parametrize("mu", [True, False])
+def test_a_part_of_the_price_is_charged_alone(mu):
+    output, x = TINY.build()(bars().float(), generator()), bars().float()
+    terms = priced_loss(mu=mu, sigma=not mu)(output, x, 0.5)
+    part = kl_parts(output.mu, output.log_var)[0 if mu else 1]
+    torch.testing.assert_close(terms.kl, part)
+    torch.testing.assert_close(terms.loss, terms.reconstruction + 0.5 * part)
+
+
+def test_a_fixed_sigma_is_charged_for_mu_alone():
+    architecture = replace(TINY_AE, noise=0.1)
+    output, x = architecture.build()(bars().float(), generator()), bars().float()
+    for sigma in (True, False):
+        terms = priced_loss(mu=True, sigma=sigma)(output, x, 1.0)
+        torch.testing.assert_close(terms.kl, output.mu.square().sum(1) / 2)
 
 
 def test_a_gaussian_decoder_learns_from_its_loss():

@@ -28,7 +28,7 @@ Loss = Callable[[Output, Tensor, float], LossTerms]
 class Config:
     """How a model is trained; with the data and the architecture it fixes the result.
 
-    lr: the peak of a one-cycle schedule (Smith and Topin 2018), which begins at a 25th of it and
+    lr: the peak of a one-cycle schedule (Smith and Topin 2019), which begins at a 25th of it and
     ends near 0: some four times what other code has as its constant rate. (A run of one or of two
     epochs at 1e-3 ends 19 or 13 nats above one at a constant 1e-3; at 4e-3, 8 or 4 below it; one
     seed, 784-400-20.) beta: the weight of the KL. warmup_epochs: over how many epochs beta rises
