@@ -17,6 +17,7 @@ import ipywidgets
 import pytest
 import torch
 
+import codes as writer
 import replay
 from vaelib import avatars, data, explore, explorer_assets, latent, training, weights
 from vaelib.data import Faces, Images
@@ -138,7 +139,7 @@ def shipped(tmp_path, monkeypatch) -> list[str]:
         architecture = Architecture(kind, 2, **SMALL)
         recipe = {"architecture": architecture.asdict()}
         weights.save_model(f"{kind}-tiny", architecture.build(), recipe, tmp_path)
-        explorer_assets.save_codes(f"{kind}-tiny", images)
+        writer.save_codes(f"{kind}-tiny", images)
     return ["ae-tiny", "vae-tiny"]
 
 
@@ -159,7 +160,7 @@ def untrained_faces(tmp_path_factory) -> Path:
     train = Faces(pixels, torch.arange(40)[:, None] % torch.arange(2, 9) == 0, avatars.NAMES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "FOLDER", folder)
-        explorer_assets.save_mixer(train, folder)
+        writer.save_mixer(train, folder)
     torch.save(train, folder / "train.pt")
     return folder
 
@@ -366,7 +367,7 @@ def test_beta_explorer_starts_at_the_asked_beta_and_refuses_others():
 
 
 def test_what_the_beta_explorer_shows_is_of_the_shipped_models():
-    assert explorer_assets.betas_are_current(), "run `python tools/codes.py`"
+    assert writer.betas_are_current(), "run `python tools/codes.py`"
     assert (explorer_assets.STATIC / "betas.safetensors").stat().st_size <= 60_000
     tensors, test = explorer_assets.load_betas(), data.mnist().test
     for k, (name, beta) in enumerate(explorer_assets.BETAS.items()):
@@ -447,7 +448,7 @@ def test_the_mixers_file_holds_the_models_codes_and_the_drawings(untrained_mixer
     train = torch.load(untrained_mixer / "train.pt", weights_only=False)
     assert_mixer_is_the_models(shown, model, train)
     for face in (0, 7):
-        row = explorer_assets.MIXED[face]
+        row = writer.MIXED[face]
         for k, name in enumerate(avatars.NAMES):
             drawn = avatars.counterfactual(row, name).float()[0]
             assert (shown["pictures"][face, 1 + k] == drawn).all()
@@ -468,15 +469,15 @@ def test_the_faces_to_choose_from_have_every_attribute_and_have_it_not(untrained
     has = explorer_assets.load_mixer()["has"]
     assert has.shape == (12, 7)
     assert ((has.sum(0) >= 3) & (has.sum(0) <= 9)).all()
-    looks = [avatars.options(*avatars.traits(0, row)) for row in explorer_assets.MIXED]
+    looks = [avatars.options(*avatars.traits(0, row)) for row in writer.MIXED]
     assert {look["skinColor"] for look in looks} == set(avatars.LOOKS["skinColor"])
-    assert min(explorer_assets.MIXED) >= 20_000, "the model was trained on the faces before"
+    assert min(writer.MIXED) >= 20_000, "the model was trained on the faces before"
 
 
 def test_a_stale_or_a_missing_file_of_the_mixer_is_found_out(untrained_mixer, monkeypatch):
-    assert explorer_assets.mixer_is_current()
+    assert writer.mixer_is_current()
     monkeypatch.setattr(avatars, "recipe", lambda: "another")
-    assert not explorer_assets.mixer_is_current()
+    assert not writer.mixer_is_current()
     monkeypatch.undo()
     monkeypatch.setattr(explorer_assets, "STATIC", untrained_mixer / "none")
     with pytest.raises(
@@ -486,9 +487,9 @@ def test_a_stale_or_a_missing_file_of_the_mixer_is_found_out(untrained_mixer, mo
 
 
 def test_what_the_mixer_shows_is_of_the_shipped_model():
-    assert explorer_assets.mixer_is_current(), "run `python tools/codes.py`"
+    assert writer.mixer_is_current(), "run `python tools/codes.py`"
     assert (explorer_assets.STATIC / "mixer.safetensors").stat().st_size <= 250_000
-    train = avatars.faces(explorer_assets.MIXER_FACES)
+    train = avatars.faces(writer.MIXER_FACES)
     assert_mixer_is_the_models(explorer_assets.load_mixer(), weights.load("vae-avatars"), train)
 
 
@@ -496,7 +497,7 @@ def test_digits_to_choose_from_are_one_of_each():
     pictures, rows = explorer_assets.load_digits()
     assert pictures.shape == (10, 1, 28, 28)
     assert len(set(rows)) == 10
-    assert max(rows) < explorer_assets.MAP_POINTS, "their codes are looked up in the maps' files"
+    assert max(rows) < writer.MAP_POINTS, "their codes are looked up in the maps' files"
 
 
 def test_kernel_answers_with_the_file_or_with_the_reason(shipped):
@@ -516,13 +517,13 @@ def test_kernel_answers_with_the_file_or_with_the_reason(shipped):
 
 def test_codes_are_the_models_own(shipped):
     name = "vae-tiny"
-    assert explorer_assets.codes_are_current(name)
+    assert writer.codes_are_current(name)
     tensors = explorer_assets.load_codes(name)
     assert sorted(tensors) == ["labels", "mu", "sigma", "z"]
     assert "sigma" not in explorer_assets.load_codes("ae-tiny")
     other = Architecture("vae", 2, **SMALL)
     weights.save_model(name, other.build(seed=1), {"architecture": other.asdict()}, weights.FOLDER)
-    assert not explorer_assets.codes_are_current(name)
+    assert not writer.codes_are_current(name)
 
 
 def test_missing_codes_and_unknown_names_say_what_to_do(shipped):
@@ -537,4 +538,4 @@ def test_missing_codes_and_unknown_names_say_what_to_do(shipped):
     "name", [path.name.split(".")[0] for path in weights.FOLDER.glob("*.codes.safetensors")]
 )
 def test_shipped_codes_belong_to_the_shipped_encoder(name):
-    assert explorer_assets.codes_are_current(name), f"run `python tools/codes.py {name}`"
+    assert writer.codes_are_current(name), f"run `python tools/codes.py {name}`"

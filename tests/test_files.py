@@ -10,7 +10,8 @@ import pytest
 import torch
 from support import TINY, fail_half_way
 
-from vaelib import explorer_assets, weights
+from codes import write
+from vaelib import weights
 from vaelib.files import aside, remove_leftovers, write_aside
 from vaelib.training import Config, History
 
@@ -20,7 +21,7 @@ def save_history(path: Path, epochs: int) -> None:
 
 
 def save_asset(path: Path, value: int) -> None:
-    explorer_assets.write(path, {"x": torch.full((9,), value)}, {})
+    write(path, {"x": torch.full((9,), value)}, {})
 
 
 def save_model(path: Path, seed: int) -> None:

@@ -9,6 +9,7 @@ import json
 
 import torch
 
+from codes import write
 from train_weights import POCKET
 from vaelib import data, explorer_assets, latent, training, weights
 from vaelib.models import Architecture
@@ -79,7 +80,7 @@ def main() -> None:
         tensors |= {f"{kind}.{name}": tensor for name, tensor in run.items()}
     tensors["labels"] = test.labels[:CODES].to(torch.uint8)
     tensors["originals"] = test.pixels[_one_of_each(test), 0]
-    explorer_assets.write(PATH, tensors, {"recipe": recipe()})
+    write(PATH, tensors, {"recipe": recipe()})
     print(f"replay: {PATH.name}, {PATH.stat().st_size / 1000:.0f} kB")
 
 

@@ -9,44 +9,20 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-# What each public name lives in. Modules are imported when a name is first used (PEP 562), so
+# Which public names live where. Modules are imported when a name is first used (PEP 562), so
 # `import vaelib` does not pay for matplotlib, scikit-learn or ipywidgets.
-_HOME = {
-    "Faces": "data",
-    "Images": "data",
-    "celeba": "data",
-    "mnist": "data",
-    "Architecture": "models",
-    "Autoencoder": "models",
-    "Output": "models",
-    "VAE": "models",
-    "LossTerms": "losses",
-    "bernoulli_nll": "losses",
-    "continuous_bernoulli_nll": "losses",
-    "effective_beta": "losses",
-    "elbo": "losses",
-    "gaussian_nll": "losses",
-    "iwae": "losses",
-    "kl_divergence": "losses",
-    "mean_squared_error": "losses",
-    "negative_elbo": "losses",
-    "root_mean_squared_error": "losses",
-    "Config": "training",
-    "History": "training",
-    "fit": "training",
-    "evaluate": "training",
-    "gaussian_loss": "training",
-    "Codes": "latent",
-    "add_feature": "latent",
-    "decode_images": "latent",
-    "encode_images": "latent",
-    "feature_vector": "latent",
-    "interpolate": "latent",
-    "manifold": "latent",
-    "probability_integral_transform": "latent",
-    "scoreboard": "metrics",
-    "load": "weights",
+_PUBLIC = {
+    "data": "Faces Images celeba mnist",
+    "models": "Architecture Autoencoder Output VAE",
+    "losses": """LossTerms bernoulli_nll continuous_bernoulli_nll effective_beta elbo gaussian_nll
+        iwae kl_divergence mean_squared_error negative_elbo root_mean_squared_error""",
+    "training": "Config History fit evaluate gaussian_loss",
+    "latent": """Codes add_feature decode_images encode_images feature_vector interpolate manifold
+        probability_integral_transform""",
+    "metrics": "scoreboard",
+    "weights": "load",
 }
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 _MODULES = (
     "files", "data", "avatars", "models", "losses", "training", "judges", "latent", "metrics",
     "plots", "weights", "explorer_assets", "stills", "explore", "exercises", "mistakes",

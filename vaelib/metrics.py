@@ -26,12 +26,8 @@ def judge_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
 
 def accuracy(judge: nn.Module, images: Images) -> float:
     """Share of ``images`` that the judge names right."""
-    return (
-        (judge_probabilities(judge, images.float()).argmax(1) == images.labels)
-        .float()
-        .mean()
-        .item()
-    )
+    named = judge_probabilities(judge, images.float()).argmax(1)
+    return (named == images.labels).float().mean().item()
 
 
 @torch.no_grad()

@@ -56,9 +56,8 @@ def load(name: str, folder: Path | None = None) -> nn.Module:
             model = Judge(**details.get("network", {}))
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(_damaged(paths[0], f"its recipe builds no model ({error})")) from error
-    parts = {"encoder": model.encoder, "decoder": model.decoder} if pair else {"model": model}
-    for path, (metadata, tensors) in zip(paths, files):
-        part = parts[_part(path)]
+    parts = [model.decoder, model.encoder] if pair else [model]  # in the order of their paths
+    for path, part, (metadata, tensors) in zip(paths, parts, files):
         if metadata.get("recipe") != details:  # a run was stopped between the two renames
             raise WeightsError(
                 f"{paths[0].name} and {path.name} come from two runs: "
@@ -181,11 +180,6 @@ def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
 def _payload(content: bytes) -> bytes:
     (length,) = struct.unpack("<Q", content[:8])
     return content[8 + length :]
-
-
-def _part(path: Path) -> str:
-    pieces = path.name.split(".")
-    return pieces[1] if len(pieces) == 3 else "model"
 
 
 def _paths(name: str, folder: Path | None = None) -> list[Path]:
