@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vaelib import avatars, data, latent, losses, weights
+from vaelib import avatars, data, latent, losses, metrics, weights
 from vaelib import explorer_assets as assets
 from vaelib.files import write_aside
 
@@ -75,8 +75,7 @@ def save_betas(images: data.Images, folder: Path = assets.STATIC) -> Path:
 
 def _figures_of(model: torch.nn.Module, images: data.Images) -> dict[str, torch.Tensor]:
     codes = latent.encode_images(model, images)
-    each = losses.kl_divergence(codes.mu.reshape(-1, 1), codes.log_var.reshape(-1, 1))
-    kl = each.reshape(codes.mu.shape).mean(0)
+    kl = metrics.nats_of_latents(codes)
     order = kl.argsort(descending=True)
     with torch.no_grad():
         parts = zip(codes.z.split(1000), images.batches(1000), strict=True)

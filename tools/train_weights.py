@@ -110,8 +110,7 @@ WARM = {
 # and a beta that rises from 0 over the first half.
 TWICE = replace(SWEEP, epochs=2 * SWEEP.epochs)
 RIVALS = {
-    f"beta-{name}-{kind}": Digits(WIDE, replace(TWICE, beta=BETAS[name], warmup_epochs=warmup))
-    for name in ("8",)
+    f"beta-8-{kind}": Digits(WIDE, replace(TWICE, beta=8.0, warmup_epochs=warmup))
     for kind, warmup in (("long", 0), ("warmup", SWEEP.epochs))
 }
 
@@ -184,8 +183,7 @@ def targets() -> dict[str, dict]:
 
 
 def recipe_hash(recipe: dict) -> str:
-    plain = json.loads(json.dumps(recipe))
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def folder_of(name: str) -> Path:
@@ -301,9 +299,8 @@ def main():
             print(f"{'current' if is_current(name, recipe) else 'to train':9} {name}")
         return
     if arguments.score:
-        for name in (
-            recipes.keys() & DIGITS.keys() & {*weights.available(), *weights.available(KEPT)}
-        ):
+        there = {*weights.available(), *weights.available(KEPT)}
+        for name in sorted(there & recipes.keys() & DIGITS.keys()):
             score(name)
         return
     for name, recipe in recipes.items():

@@ -279,9 +279,14 @@ def standardised(z: Tensor) -> Tensor:
 
 
 def nats_per_latent(codes: Codes) -> Tensor:
-    """The mean over images of each latent's KL from N(0, 1), largest first: (K,), nats; zeros for
-    an autoencoder, whose codes are points."""
+    """:func:`nats_of_latents`, largest first: (K,)."""
+    return nats_of_latents(codes).sort(descending=True).values
+
+
+def nats_of_latents(codes: Codes) -> Tensor:
+    """The mean over images of each latent's KL from N(0, 1), latent by latent: (K,), nats; zeros
+    for an autoencoder, whose codes are points."""
     if codes.log_var is None:
         return torch.zeros(codes.mu.shape[1])
     each = kl_divergence(codes.mu.reshape(-1, 1), codes.log_var.reshape(-1, 1))
-    return each.reshape(codes.mu.shape).mean(0).sort(descending=True).values
+    return each.reshape(codes.mu.shape).mean(0)

@@ -64,6 +64,14 @@ def test_what_scrolls_is_reached_with_the_tab_key(visit, page, width):
     assert visit(page, width=width).facts["unreachable"] == []
 
 
+def follow_last_link(tab, menu):
+    """Tap the menu's last link that leads to another page, and see that the page comes."""
+    link = menu.locator("li:not(.current) > a:visible").last
+    target = link.evaluate("(a) => a.href")
+    link.tap()
+    tab.wait_for_url(target)
+
+
 @EVERY_PAGE
 @pytest.mark.parametrize("width", [390, 768, 900])
 def test_the_menu_opens_over_a_narrow_page_and_leads_to_a_chapter(browser, address, page, width):
@@ -74,10 +82,7 @@ def test_the_menu_opens_over_a_narrow_page_and_leads_to_a_chapter(browser, addre
         tab.keyboard.press("Escape")
         expect(menu).to_have_count(0)
         button.tap()
-        link = menu.locator("li:not(.current) > a:visible").last
-        target = link.evaluate("(a) => a.href")
-        link.tap()
-        tab.wait_for_url(target)
+        follow_last_link(tab, menu)
         expect(menu).to_have_count(0)
 
 
@@ -89,10 +94,7 @@ def test_the_menu_s_button_hides_and_shows_the_sidebar_of_a_wide_page(browser, a
         for change in ("hidden", "visible"):
             button.tap()
             sidebar.wait_for(state=change)
-        link = sidebar.locator("li:not(.current) > a:visible").last
-        target = link.evaluate("(a) => a.href")
-        link.tap()
-        tab.wait_for_url(target)
+        follow_last_link(tab, sidebar)
 
 
 @EVERY_PAGE
