@@ -19,16 +19,20 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from filelock import FileLock
+from sklearn.neighbors import KDTree
+from torch import Tensor
 
 from project import ROOT
 from vaelib import avatars, data, judges, metrics, weights
 from vaelib.files import write_aside
 from vaelib.latent import decode_images, encode_images
-from vaelib.models import Architecture
+from vaelib.losses import LossTerms, kl_divergence
+from vaelib.models import Architecture, Output
 from vaelib.training import Config, Loss, elbo_loss, evaluate, fit, gaussian_loss, priced_loss
 
 KEPT = ROOT / ".cache" / "weights"  # what is trained and does not ship
@@ -96,6 +100,19 @@ EXPERIMENT = {
     "vae-mnist-2d": step("vae"),
 }
 
+
+def squares_loss(of_squares: Callable[[Tensor], Tensor]) -> Loss:
+    """A loss of chapter 7: ``of_squares`` takes the squared errors (N, D) of a batch and gives one
+    number per image, or one for all."""
+
+    def loss(output: Output, x: Tensor, beta: float) -> LossTerms:
+        nll = of_squares((output.logits.sigmoid() - x).square().flatten(1)).expand(len(x))
+        kl = kl_divergence(output.mu, output.log_var)
+        return LossTerms(nll + beta * kl, nll, kl)
+
+    return loss
+
+
 # Chapter 8: one network with 16 latents, one weight of the KL after another; and from the network
 # of beta 1 on to the larger ones, since a fresh network may stop at fewer latents than pay.
 WIDE = Architecture(latent_dim=16, encoder_hidden=(128, 128), decoder_hidden=(128, 128))
@@ -103,20 +120,33 @@ SWEEP = Config(epochs=40, batch_size=256, lr=3e-3)
 BETAS = {"0": 0.0, "0p1": 0.1, "0p5": 0.5, "1": 1.0, "2": 2.0, "4": 4.0, "8": 8.0}
 COLD = {f"beta-{name}": Digits(WIDE, replace(SWEEP, beta=beta)) for name, beta in BETAS.items()}
 WARM = {
-    f"beta-{name}-from-1": Digits(WIDE, replace(SWEEP, beta=BETAS[name]), start="beta-1")
-    for name in ("2", "4", "8")
+    f"beta-{name}-from-{first}": Digits(
+        WIDE, replace(SWEEP, beta=BETAS[name]), start=f"beta-{first}"
+    )
+    for name, first in (("1", "0p5"), ("2", "1"), ("4", "1"), ("8", "1"))
 }
 # Its rivals, as long as the first training and the second together: no change of beta at all,
 # and a beta that rises from 0 over the first half.
 TWICE = replace(SWEEP, epochs=2 * SWEEP.epochs)
 RIVALS = {
-    f"beta-8-{kind}": Digits(WIDE, replace(TWICE, beta=8.0, warmup_epochs=warmup))
-    for kind, warmup in (("long", 0), ("warmup", SWEEP.epochs))
+    f"beta-{name}-{kind}": Digits(WIDE, replace(TWICE, beta=BETAS[name], warmup_epochs=warmup))
+    for name, kind, warmup in (("1", "long", 0), ("8", "long", 0), ("8", "warmup", SWEEP.epochs))
+}
+
+# Chapter 7: the same network with squared errors, by three losses that people use.
+LEARNED = "half the pixels * log of the batch's mean of squares"
+ACCIDENTS = {
+    name: Digits(WIDE, SWEEP, f"{loss} + beta * KL, z sampled", partial(squares_loss, of_squares))
+    for name, loss, of_squares in (
+        ("squares-mean", "mean of squares", lambda squares: squares.mean(1)),
+        ("squares-1000", "1000 * mean of squares", lambda squares: 1000 * squares.mean(1)),
+        ("squares-learned", LEARNED, lambda squares: squares[0].numel() / 2 * squares.mean().log()),
+    )
 }
 
 DIGITS = {
     name: digits
-    for group in (EXPERIMENT, COLD, WARM, RIVALS)
+    for group in (EXPERIMENT, COLD, WARM, RIVALS, ACCIDENTS)
     for first, one in group.items()
     for name, digits in one.seeds(first).items()
 } | {
@@ -252,6 +282,18 @@ def figures(name: str, model) -> dict:
     return {**terms._asdict(), "mean_squared_error": squares}
 
 
+def thin(model, train: data.Images, sampler: str) -> float:
+    """Share of 2,000 draws around which there are fewer than half of the codes that the sampler
+    promises: chapter 4, reason 3, defines it."""
+    seen = encode_images(model, train[:20_000])
+    z, reference = (
+        metrics.sample_codes(seen, count, sampler, count).double() for count in (2000, 20_000)
+    )
+    reach = KDTree(reference.numpy()).query(z.numpy(), 50)[0][:, -1]
+    found = KDTree(seen.z.double().numpy()).query_radius(z.numpy(), reach, count_only=True)
+    return float((found < 25).mean())
+
+
 def row_of(name: str) -> dict:
     """What the trained model ``name`` scores, as plain data."""
     train, test = data.mnist()
@@ -265,6 +307,8 @@ def row_of(name: str) -> dict:
         **asdict(metrics.scoreboard(model, judge, train, test, seed=DIGITS[name].config.seed)),
         "mean_squared_error": squares.mean().item(),
     }
+    if DIGITS[name].architecture.latent_dim == 2:
+        row["thin"] = {how: thin(model, train, how) for how in metrics.SAMPLERS}
     return json.loads(json.dumps(row), parse_float=five_digits)
 
 
