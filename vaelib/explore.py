@@ -384,6 +384,50 @@ def beta_explorer(beta: float = 1) -> Explorer:
     return Explorer({"position": slider}, canvas, still, text)
 
 
+# Which of the catalogue's mistakes training in the page can make (static/train.js).
+MUSEUM = (
+    "mean over pixels", "sign of the KL", "sigmoid twice", "log variance as sigma", "no sigmoid",
+    "sigma for sigma squared, twice", "one epsilon for the batch",
+)  # fmt: skip
+
+
+class Playground(Canvas):
+    """The canvas of :func:`playground`: where its switches stand, and what the museum tells."""
+
+    beta = traitlets.Float(1.0, min=0, max=10).tag(sync=True)
+    noise = traitlets.Enum(("learned", "fixed", "off"), "learned").tag(sync=True)
+    likelihood = traitlets.Enum(("Bernoulli", "Gaussian"), "Bernoulli").tag(sync=True)
+    sigma = traitlets.Float(0.3, min=0.05, max=1).tag(sync=True)
+    reduction = traitlets.Enum(("sum", "mean"), "sum").tag(sync=True)
+    lr = traitlets.Float(0.004, min=1e-4, max=0.1).tag(sync=True)
+    warm_up = traitlets.Int(0, min=0, max=2000).tag(sync=True)
+    seed = traitlets.Int(1, min=0, max=9999).tag(sync=True)
+    mistake = traitlets.Enum(("", *MUSEUM), "").tag(sync=True)
+    museum = traitlets.List().tag(sync=True)
+    colours = traitlets.List().tag(sync=True)
+
+
+def playground(**settings) -> Explorer:
+    """A VAE of 784-128-2-128-784 that trains in the reader's browser, on 4,000 digits of MNIST.
+
+    settings: where the switches stand first, traits of :class:`Playground`. noise "off" makes it an
+    autoencoder, "fixed" adds noise to that, "learned" with beta 0 is noise without a price. sigma:
+    the Gaussian decoder's, for a pixel. mistake: a name of ``vaelib.mistakes``, one of MUSEUM.
+    Raises TraitError for a value that there is not. The canvas's traits go on to be set and read.
+    """
+    from vaelib import mistakes, plots, stills
+
+    told = ("name", "sentence", "question", "symptom", "source")
+    museum = [{key: getattr(mistakes.MISTAKES[name], key) for key in told} for name in MUSEUM]
+    colours = plots.DIGIT_COLORS
+    canvas = Playground(explorer="playground", museum=museum, colours=colours, **settings)
+    name = "vae-mnist-2d"
+    pane = {"title": "codes of a trained VAE", "box": PRIOR, "codes": load_codes(name)}
+    text = "Playground: codes of test digits and a decoded picture, of a VAE once it is trained."
+    still = lambda: stills.latent_plane([{**pane, "model": weights.load(name)}], (0, 0))  # noqa: E731
+    return Explorer({}, canvas, still, text)
+
+
 class AttributeMixer(Canvas):
     """The canvas of :func:`attribute_mixer`: two faces, the morph, and each attribute's alpha."""
 

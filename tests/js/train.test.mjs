@@ -1,0 +1,84 @@
+// The playground's training by itself: gradients by finite differences, chance, batches. Against PyTorch: tests/test_playground.py.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { batches, chance, D, K, normals, product, RIGHT, Training, unpacked } from "../../vaelib/static/train.js";
+
+const N = 5;
+const random = chance(11);
+const x = Float32Array.from({ length: N * D }, () => Math.max(0, 5 * random() - 4));
+const epsilon = normals(random, N * K);
+
+for (const change of [{}, { beta: 3 }, { noise: "fixed" }, { noise: "off" }, { likelihood: "Gaussian" }, { mistake: "variance as sigma" }]) {
+  test(`the gradient is what the loss changes by: ${JSON.stringify(change)}`, () => {
+    const training = new Training(5);
+    const settings = { ...RIGHT, ...change };
+    training.backward(x, N, epsilon, settings);
+    const gradient = Float32Array.from(training.gradient);
+    // Along the gradient itself the loss changes fastest: by its length.
+    const length = Math.hypot(...[0, 1, 2, 3].map((i) => Math.hypot(...gradient.filter((_, j) => j % 4 === i))));
+    const start = Float32Array.from(training.numbers);
+    const at = (t) => {
+      training.numbers.set(start.map((value, i) => value + (t * gradient[i]) / length));
+      return training.backward(x, N, epsilon, settings).loss;
+    };
+    const slope = (at(0.01) - at(-0.01)) / 0.02;
+    assert.ok(Math.abs(slope / length - 1) < 2e-3, `${slope} against ${length}`);
+  });
+}
+
+test("rows with rows, whatever their number", () => {
+  for (const [rows, columns, inner] of [[1, 1, 1], [4, 4, 3], [5, 7, 2], [3, 8, 9], [8, 2, 5]]) {
+    const a = normals(random, rows * inner);
+    const b = normals(random, columns * inner);
+    const y = product(a, b, rows, columns, inner);
+    for (let r = 0; r < rows; r++) {
+      for (let c = 0; c < columns; c++) {
+        let sum = 0;
+        for (let k = 0; k < inner; k++) sum += a[r * inner + k] * b[c * inner + k];
+        assert.ok(Math.abs(y[r * columns + c] - sum) < 1e-5);
+      }
+    }
+  }
+});
+
+test("the same seed gives the same weights, another seed others", () => {
+  const [one, same, other] = [2, 2, 3].map((seed) => new Training(seed).numbers);
+  assert.deepEqual(one, same);
+  assert.notDeepEqual(one, other);
+});
+
+test("draws are standard normal", () => {
+  const draws = normals(chance(1), 20000);
+  const mean = draws.reduce((sum, e) => sum + e, 0) / draws.length;
+  const variance = draws.reduce((sum, e) => sum + e * e, 0) / draws.length;
+  assert.ok(Math.abs(mean) < 0.03 && Math.abs(variance - 1) < 0.04);
+});
+
+test("each image comes once before any comes again", () => {
+  const pixels = new Float32Array(6 * D).map((_, i) => Math.floor(i / D));
+  const next = batches(pixels, 3, chance(4));
+  for (let epoch = 0; epoch < 3; epoch++) {
+    const seen = [...next(), ...next()].filter((_, i) => i % D === 0);
+    assert.deepEqual(seen.sort(), [0, 1, 2, 3, 4, 5]);
+  }
+});
+
+test("warm-up charges the KL by and by", () => {
+  const settings = { ...RIGHT, warm_up: 10 };
+  const training = new Training(1);
+  const shares = Array.from({ length: 12 }, () => {
+    const { loss, reconstruction, kl } = training.step(x, N, epsilon, settings);
+    return (loss - reconstruction) / (kl[0] + kl[1]);
+  });
+  assert.deepEqual(shares.map((share) => Math.round(10 * share)), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10]);
+});
+
+test("two rows of pixels lie in one row of bytes", () => {
+  const bytes = new Uint8Array(392);
+  bytes[0] = 0xf3;
+  bytes[28 + 5] = 0x05;
+  const pixels = unpacked(bytes);
+  assert.equal(pixels[0], 1);
+  assert.ok(Math.abs(pixels[28] - 0.2) < 1e-6);
+  assert.ok(Math.abs(pixels[3 * 28 + 5] - 1 / 3) < 1e-6);
+});
