@@ -1,0 +1,204 @@
+"""The book's face in a browser: measure, headings, code, tables, figures, the switch, print."""
+
+import re
+from itertools import pairwise
+
+import pytest
+from browsing import new_context, opened
+from playwright.sync_api import expect
+
+from .conftest import PAGES, READY
+
+pytestmark = pytest.mark.book
+
+EVERY_CHAPTER = pytest.mark.parametrize("page", PAGES)
+CHAPTER = "chapters/04-experiment"  # with code, folded code, figures, tables, printed output
+WAYS = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+
+LINES = """() => {
+  const lines = [];
+  for (const p of document.querySelectorAll(".bd-article section > p")) {
+    if (p.querySelector("mjx-container, code, img") || p.textContent.length < 200) continue;
+    const found = new Map(), walker = document.createTreeWalker(p, NodeFilter.SHOW_TEXT);
+    for (let text; (text = walker.nextNode()); )
+      for (let i = 0; i < text.length; i++) {
+        const range = new Range();
+        range.setStart(text, i);
+        range.setEnd(text, i + 1);
+        const box = range.getBoundingClientRect();
+        const line = Math.round(box.bottom / 12);
+        if (box.width) found.set(line, (found.get(line) ?? 0) + 1);
+      }
+    lines.push(...[...found.values()].slice(0, -1));
+  }
+  return lines.sort((a, b) => a - b);
+}"""
+CUT = """() => {
+  document.querySelectorAll("details").forEach((e) => (e.open = true));
+  return [...document.querySelectorAll(".bd-article pre")]
+    .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.innerText.slice(0, 80));
+}"""
+# The smallest writing of Matplotlib's figures has 10 points at 100 dots an inch.
+WRITING = """() => [...document.querySelectorAll(".figure-box img")]
+  .filter((e) => e.getClientRects().length)
+  .map((e) => {
+    const style = getComputedStyle(e), box = e.getBoundingClientRect().width;
+    const drawn = parseFloat(style.getPropertyValue("--drawn"));
+    const inner = box - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return { name: e.src, size: (10 / 72) * 100 * (inner / drawn) };
+  })"""
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_a_line_of_prose_has_60_to_75_letters(browser, address, width):
+    size = {"width": width, "height": 900}
+    with opened(browser, f"{address}{CHAPTER}.html", viewport=size) as (page, _):
+        page.evaluate(READY)
+        lines = page.evaluate(LINES)
+    assert len(lines) > 20
+    assert 60 <= lines[len(lines) // 2] <= 75
+
+
+@EVERY_CHAPTER
+def test_no_code_is_cut_off_on_a_wide_page(browser, address, page):
+    with opened(browser, f"{address}{page}.html") as (tab, _):
+        assert tab.evaluate(CUT) == []
+
+
+@EVERY_CHAPTER
+@WAYS
+def test_the_writing_in_figures_can_be_read_on_a_phone(browser, address, page, dark):
+    options = {
+        "viewport": {"width": 390, "height": 844},
+        "color_scheme": "dark" if dark else "light",
+    }
+    with opened(browser, f"{address}{page}.html", **options) as (tab, _):
+        tab.evaluate("document.querySelectorAll('img').forEach((e) => (e.loading = 'eager'))")
+        assert [each for each in tab.evaluate(WRITING) if not each["size"] >= 9] == []
+
+
+def test_each_heading_outranks_the_next_and_all_outrank_bold_text(browser, address):
+    with opened(browser, f"{address}{CHAPTER}.html") as (page, _):
+        sizes = page.evaluate(
+            """() => ["h1", "h2", "h3", "strong"].map((name) => {
+              const style = getComputedStyle(document.querySelector(`.bd-article ${name}`));
+              return [parseFloat(style.fontSize), Number(style.fontWeight)];
+            })"""
+        )
+    assert all(above > 1.15 * below for (above, _), (below, _) in pairwise(sizes))
+    assert min(weight for _, weight in sizes[:3]) > sizes[3][1]
+
+
+@WAYS
+def test_output_tables_lie_on_the_page_s_own_ground(browser, address, dark):
+    scheme = "dark" if dark else "light"
+    with opened(browser, f"{address}{CHAPTER}.html", color_scheme=scheme) as (page, _):
+        grounds = page.evaluate(
+            """() => [...document.querySelectorAll(".cell_output .text_html:has(table)")]
+              .flatMap((e) => [e, ...e.querySelectorAll("*")])
+              .map((e) => getComputedStyle(e).backgroundColor)"""
+        )
+    assert set(grounds) == {"rgba(0, 0, 0, 0)"}
+
+
+def visible_code(page) -> int:
+    return page.locator("div.cell_input:visible, details.above-input:visible").count()
+
+
+def test_a_switch_hides_all_code_by_key_and_is_remembered(browser, address):
+    context = new_context(browser)
+    page = context.new_page()
+    page.goto(f"{address}{CHAPTER}.html")
+    switch = page.get_by_role("button", name="Hide all code")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    outputs = page.locator(".cell_output:visible").count()
+    assert visible_code(page) > 10
+    switch.focus()
+    page.keyboard.press("Enter")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    assert visible_code(page) == 0
+    assert page.locator(".cell_output:visible").count() == outputs
+    page.goto(f"{address}chapters/01-autoencoder.html")
+    switch = page.get_by_role("button", name="Hide all code")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    assert visible_code(page) == 0
+    switch.click()
+    assert visible_code(page) > 10
+    context.close()
+
+
+def test_what_is_being_read_stays_in_place_when_code_goes(browser, address):
+    with opened(browser, f"{address}{CHAPTER}.html") as (page, _):
+        page.evaluate(READY)
+        heading = page.locator("h2", has_text="Exercises")
+        heading.evaluate("(e) => window.scrollTo({ top: e.offsetTop - 200, behavior: 'instant' })")
+        before = heading.bounding_box()["y"]
+        height = page.evaluate("document.documentElement.scrollHeight")
+        # Not by a click of Playwright's, which scrolls by itself.
+        page.get_by_role("button", name="Hide all code").evaluate("(e) => e.click()")
+        assert page.evaluate("document.documentElement.scrollHeight") < height - 1000
+        assert abs(heading.bounding_box()["y"] - before) < 2
+
+
+def test_the_switch_works_where_nothing_may_be_remembered(browser, address):
+    context = new_context(browser)
+    context.add_init_script(
+        """const real = Storage.prototype.getItem;
+        Storage.prototype.getItem = function (key) {
+          if (key === "code") throw new DOMException("no", "SecurityError");
+          return real.call(this, key);
+        };
+        Storage.prototype.setItem = () => { throw new DOMException("no", "SecurityError"); };"""
+    )
+    page = context.new_page()
+    page.goto(f"{address}{CHAPTER}.html")
+    page.get_by_role("button", name="Hide all code").click()
+    assert visible_code(page) == 0
+    context.close()
+
+
+def test_a_page_without_code_has_no_switch(browser, address):
+    with opened(browser, f"{address}chapters/glossary.html") as (page, _):
+        assert page.get_by_role("button", name="Hide all code").count() == 0
+
+
+@EVERY_CHAPTER
+def test_a_page_says_in_words_what_it_is_about(book, page):
+    text = (book / f"{page}.html").read_text(encoding="utf-8")
+    assert len(re.findall('<meta name="description" content="[^"]{40,260}"', text)) == 1
+    assert len(re.findall('<meta property="og:title" content="[^"]+"', text)) == 1
+
+
+def test_the_landing_page_is_the_site_s_index_and_bears_the_book_s_name(browser, address, book):
+    text = (book / "index.html").read_text(encoding="utf-8")
+    assert "http-equiv" not in text
+    assert "<title>From autoencoders to variational autoencoders</title>" in text
+    for url in (address, (book / "index.html").as_uri()):
+        with opened(browser, url) as (page, seen):
+            page.evaluate(READY)
+            assert page.locator("article h1").count() == 1
+            assert (seen.errors, seen.failed, seen.outside) == ([], [], [])
+            page.locator(".bd-sidebar-primary a", has_text="Glossary").click()
+            page.wait_for_url("**/chapters/glossary.html")
+
+
+def test_links_of_the_index_lead_somewhere(book):
+    text = (book / "index.html").read_text(encoding="utf-8")
+    links = re.findall(r'\s(?:href|src)="([^":#?]+)["#?]', text)
+    assert len(links) > 30
+    assert [link for link in links if not (book / link).exists()] == []
+
+
+def test_print_is_light_and_leaves_out_what_paper_has_no_use_for(browser, address):
+    with opened(browser, f"{address}{CHAPTER}.html", color_scheme="dark") as (page, _):
+        page.evaluate(READY)
+        page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") in (
+            "rgb(255, 255, 255)",
+            "rgba(0, 0, 0, 0)",
+        )
+        colour = page.evaluate("getComputedStyle(document.querySelector('article p')).color")
+        assert max(map(int, re.findall(r"\d+", colour))) < 80
+        for part in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article"):
+            assert page.locator(f"{part}:visible").count() == 0
+        assert page.evaluate(CUT) == []
