@@ -206,16 +206,29 @@ def axe() -> str:
     return path.read_text(encoding="utf-8")
 
 
+# What fades in, as opened details do, is on its way to its colours: axe would see some of them.
+STILL = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().endTime < Infinity)
+  .map((one) => one.finished.catch(() => {})))"""
+
+
 def barriers(page: Page) -> list[str]:
     """What axe finds on a page that keeps somebody out, a line for each thing."""
     page.evaluate(axe())
+    page.evaluate(STILL)
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     return [
-        f"{rule['impact']} {rule['id']}: {node['target'][-1]} {node['html'][:120]}"
+        f"{rule['impact']} {rule['id']}: {node['target'][-1]} {node['html'][:120]} {colours(node)}"
         for rule in found
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
     ]
+
+
+def colours(node: dict) -> str:
+    """Which colours axe saw, where it judged them."""
+    seen = [check["data"] for check in node["any"] if isinstance(check["data"], dict)]
+    return " ".join(f"{d['fgColor']} on {d['bgColor']}" for d in seen if d.get("fgColor"))
 
 
 def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Visit:

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from vaelib.explore import Canvas
 
-from .conftest import PAGES
+from .conftest import PAGES, barriers
 
 pytestmark = pytest.mark.book
 
@@ -148,6 +148,22 @@ def test_text_stands_out_from_its_ground(visit, page, dark):
 def test_axe_finds_nothing_serious_on_a_page(visit, page, dark, width):
     """With every explorer of the page awake."""
     assert visit(page, dark, width).facts["barriers"] == []
+
+
+FADING = """<html lang=en><title>Fades in</title><style>
+  @keyframes fade { 0% { opacity: 0; } }
+  p { animation: fade 1.5s linear; color: COLOUR; }
+</style><main><h1>A page</h1><p>A line that comes slowly.</p></main>"""
+
+
+@pytest.mark.parametrize(("colour", "found"), [("#555", 0), ("#aaa", 1)])
+def test_axe_judges_the_colours_that_a_reader_sees_once_things_are_still(browser, colour, found):
+    page = browser.new_page()
+    page.set_content(FADING.replace("COLOUR", colour))
+    seen = barriers(page)
+    page.close()
+    assert len(seen) == found, seen
+    assert all("color-contrast" in line and "#aaaaaa on #ffffff" in line for line in seen)
 
 
 @EVERY_CHAPTER
