@@ -424,7 +424,7 @@ def playground(**settings) -> Explorer:
     name = "vae-mnist-2d"
     pane = {"title": "codes of a trained VAE", "box": PRIOR, "codes": load_codes(name)}
     text = "Playground: codes of test digits and a decoded picture, of a VAE once it is trained."
-    still = lambda: stills.latent_plane([{**pane, "model": weights.load(name)}], (0, 0))  # noqa: E731
+    still = lambda: stills.latent_plane([{**pane, "model": weights.load(name)}], (0.0, 0.0))  # noqa: E731
     return Explorer({}, canvas, still, text)
 
 

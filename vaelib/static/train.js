@@ -121,9 +121,12 @@ function inked(x, weight, N) {
 function inkedBackward(dy, x, dWeight, N) {
   for (let n = 0; n < N; n++) {
     const [where, count] = ink(x, n);
-    for (let h = 0; h < H; h++) {
-      const d = dy[n * H + h];
-      for (let k = 0; k < count; k++) dWeight[h * D + where[k]] += d * x[n * D + where[k]];
+    for (let h = 0; h < H; h += 4) {
+      const d0 = dy[n * H + h], d1 = dy[n * H + h + 1], d2 = dy[n * H + h + 2], d3 = dy[n * H + h + 3];
+      for (let k = 0; k < count; k++) {
+        const i = where[k], pixel = x[n * D + i], w = h * D + i;
+        dWeight[w] += d0 * pixel; dWeight[w + D] += d1 * pixel; dWeight[w + 2 * D] += d2 * pixel; dWeight[w + 3 * D] += d3 * pixel;
+      }
     }
   }
 }
