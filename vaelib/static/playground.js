@@ -47,7 +47,7 @@ export function typical({ steps, own, right, posterior }, { noise, beta, likelih
   const price = right[1] + right[2];
   if (noise === "learned" && beta > 0 && price < 0.1) return ["Collapse: the KL has gone to 0. Every digit has the same code, N(0, I), and the decoder paints the average of all.", "08-beta", "chapter 8"];
   const [width, sigma] = spreads(posterior);
-  if (noise === "learned" && sigma < 0.01 * width) return [`The noise is undone: σ is 1/${(width / sigma).toPrecision(2).replace(/e.*/, "")} of the codes’ spread. An autoencoder is left.`, "04-experiment", "chapter 4"];
+  if (noise === "learned" && sigma < 0.01 * width) return [`The noise is undone: σ is 1/${Number((width / sigma).toPrecision(2))} of the codes’ spread. An autoencoder is left.`, "04-experiment", "chapter 4"];
   if (noise === "learned" && Math.min(right[1], right[2]) < 0.05 && price > 0.5) return ["One latent has gone dark: its KL is 0, and the other carries all there is.", "08-beta", "chapter 8"];
   if (noise === "fixed" && width > 20 * sigma) return [`The noise is drowned: the codes have spread to ${width.toFixed(0)}, ${(width / sigma).toFixed(0)} times its σ.`, "04-experiment", "chapter 4"];
   if (noise === "off" && width > 2.5) return [`Nothing holds the codes: their spread is ${width.toFixed(0)}. Draws from N(0, I) know only the middle of the cloud.`, "01-autoencoder", "chapter 1"];
@@ -126,7 +126,7 @@ export async function mount({ model, el, load, patiently, signal }) {
   const trouble = element("p", { class: "vaelib-hint" });
   el.replaceChildren(
     element("style", {}, new TextDecoder().decode(style)),
-    element("div", { class: "vaelib-play" }, controls.buttons, view.views, controls.panel, element("div", { class: "vaelib-play-rest" }, view.numbers, view.typical, trouble, ...view.rest)),
+    element("div", { class: "vaelib-play" }, controls.buttons, view.views, controls.panel, element("div", { class: "vaelib-play-said" }, view.numbers, view.typical, trouble), element("div", { class: "vaelib-play-rest" }, ...view.rest)),
     gallery.panel,
     element("p", { class: "vaelib-hint" }, "Digits: MNIST, by LeCun and Cortes, CC BY-SA 3.0; 4,000 to train on, 1,000 held out. Every figure is of those. Dashed: one, two and three standard deviations of N(0, I)."),
   );
@@ -154,6 +154,7 @@ export async function mount({ model, el, load, patiently, signal }) {
   const draw = () => latest && view.draw(latest, history, now());
   function show(look) {
     latest = look;
+    el.setAttribute("aria-busy", "false");
     const [reconstruction, ...kl] = look.own;
     history.push([look.steps, reconstruction, kl[0] + kl[1]]);
     // A long training's curve keeps every other point.
@@ -214,6 +215,7 @@ export async function mount({ model, el, load, patiently, signal }) {
   controls.refresh();
   gallery.refresh();
   fitMaps(el, signal, [view.map], draw);
+  el.setAttribute("aria-busy", "true");
   const complain = (why) => (trouble.textContent = `The held-out digits have not come (${why}); without them there is nothing to see.`);
   // Training need not wait for what it is judged by.
   patiently(digits(load, "heldout"), complain).then(([pixels, labels]) => {
@@ -237,14 +239,15 @@ function makeView(colours) {
   const titled = (title, ...inside) => element("div", {}, element("p", { class: "vaelib-title" }, title), ...inside);
   const view = {
     map,
-    views: sideBySide(["Codes, held out", cloud], ["The same plane, decoded", plane]),
+    views: sideBySide(["Codes, held out", cloud], ["Decoded plane", plane]),
     numbers: element("p", { class: "vaelib-sum" }, "Not trained yet. Press Play."),
     typical: element("p", { class: "vaelib-play-typical" }),
     rest: [
-      titled("Held-out digits, and their reconstructions", originals, made),
-      titled("Draws from the prior N(0, I), decoded", samples),
+      element("div", {},
+        titled("Held-out digits, reconstructed", originals, made),
+        titled("Draws from the prior, decoded", samples),
+        titled("KL of each latent", ...bars.map(([bar, text, name]) => element("p", { class: "vaelib-play-kl" }, `${name} `, bar, text)))),
       titled("Held out, in nats, over steps", curves),
-      titled("KL of each latent", ...bars.map(([bar, text, name]) => element("p", { class: "vaelib-play-kl" }, `${name} `, bar, text))),
     ],
     know: (labels) => (view.labels = labels),
   };
@@ -323,8 +326,10 @@ function drawCurves(canvas, history) {
   g.fillRect(0, 0, width, height);
   g.font = "11px sans-serif";
   const steps = history.at(-1)?.[0] ?? 1;
-  const across = (step) => 40 + (Math.log10(Math.max(1, step)) / Math.log10(Math.max(100, steps))) * (width - 130);
-  const shown = history.filter(([step]) => step >= Math.min(20, steps));
+  // What comes before step 10 would set the scale for all.
+  const end = Math.log10(Math.max(100, steps)) - 1;
+  const across = (step) => 40 + ((Math.log10(Math.max(10, step)) - 1) / end) * (width - 130);
+  const shown = history.filter(([step]) => step >= Math.min(10, steps));
   const panels = [[8, height * 0.6, [["sum", ORANGE, (row) => row[1] + row[2]], ["reconstruction", BLUE, (row) => row[1]]]]];
   panels.push([height * 0.68, height - 22, [["KL", "#222", (row) => row[2]]]]);
   for (const [top, bottom, lines] of panels) {
@@ -361,7 +366,7 @@ function drawCurves(canvas, history) {
   }
   g.fillStyle = "#444";
   g.textAlign = "center";
-  for (let step = 1; step <= Math.max(100, steps); step *= 10) g.fillText(step.toLocaleString("en"), across(step), height - 10);
+  for (let step = 10; step <= Math.max(100, steps); step *= 10) g.fillText(step.toLocaleString("en"), across(step), height - 10);
   canvas.setAttribute("aria-label", `Losses held out over ${steps} steps: reconstruction ${nats(history.at(-1)?.[1] ?? NaN)}, KL ${nats(history.at(-1)?.[2] ?? NaN)} nats`);
 }
 

@@ -36,32 +36,39 @@ function judge(from, count) {
   looks.parts[from / PART] = [own, right].map(({ reconstruction, kl }) => [reconstruction, ...kl]);
 }
 
-/** All that the page shows. A tenth of the held-out images is judged anew, all of them where training stands still. */
+/**
+ * All that the page shows. Where training stands still everything is made anew; while it runs a look takes a turn at half of
+ * it: either a tenth of the held-out images is judged, or pictures are decoded.
+ */
 function look(all) {
   const count = held.labels.length;
   if (!looks.posterior.length) {
     looks.posterior = new Float32Array(count * 2 * K);
     all = true;
   }
+  looks.at++;
   if (all) for (let from = 0; from < count; from += PART) judge(from, PART);
-  else judge((looks.at++ * PART) % count, PART);
+  else if (looks.at % 2) judge((((looks.at - 1) / 2) * PART) % count, PART);
+  if (all || looks.at % 2 === 0) decodeAll();
   const mean = (which, i) => looks.parts.reduce((sum, part) => sum + part[which][i], 0) / looks.parts.length;
   const [own, right] = [0, 1].map((which) => [0, 1, 2].map((i) => mean(which, i)));
+  postMessage({ seed, steps: training.steps, rate: looks.rate, own, right, posterior: looks.posterior, side: SIDE, originals: held.levels, ...looks.pictures });
+}
+
+/** The plane, draws from the prior and ten reconstructions, as levels up to 255. */
+function decodeAll() {
   const half = reach();
   const grid = new Float32Array(TILES * K);
   for (let i = 0; i < TILES; i++) {
     grid[2 * i] = half * ((2 * ((i % SIDE) + 0.5)) / SIDE - 1);
     grid[2 * i + 1] = half * (1 - (2 * (Math.floor(i / SIDE) + 0.5)) / SIDE);
   }
-  const ten = held.ten;
-  const { posterior } = training.encode(ten, 10);
+  const { posterior } = training.encode(held.ten, 10);
   const codes = Float32Array.from({ length: 10 * K }, (_, i) => posterior[2 * K * Math.floor(i / K) + (i % K)]);
   const chosen = new Float32Array([...grid, ...looks.samples, ...codes]);
   const levels = Uint8Array.from(picture(training.decode(chosen, TILES + 20).logits, settings), (p) => 255 * p);
-  postMessage({
-    seed, steps: training.steps, rate: looks.rate, own, right, half, posterior: looks.posterior, side: SIDE,
-    originals: held.levels, plane: levels.subarray(0, TILES * D), samples: levels.subarray(TILES * D, (TILES + 10) * D), made: levels.subarray((TILES + 10) * D),
-  });
+  const [plane, samples, made] = [[0, TILES], [TILES, TILES + 10], [TILES + 10, TILES + 20]].map(([from, to]) => levels.slice(from * D, to * D));
+  looks.pictures = { half, plane, samples, made };
 }
 
 /** Half the width of a square about 0 that holds nearly all codes: 4, the prior's, or that doubled as often as need be. */
