@@ -48,6 +48,11 @@ TARGETS = {
         ("PORT", "{}"),
         "8000",
     ),
+    "pdf": Target(
+        "print the whole book as one PDF, which its pages then offer",
+        "environment browser",
+        ("tools/pdf.py",),
+    ),
     "lab": Target(
         "the chapters in JupyterLab on this machine, with living explorers (PORT=8888)",
         "environment data lab",
@@ -146,7 +151,7 @@ def run(name: str, given: str = "") -> int:
     if name == "clean":
         for folder in MADE:
             shutil.rmtree(ROOT / folder, ignore_errors=True)
-    if name == "serve" and not Path(ROOT, "_build", "html", "index.html").is_file():
+    if name in ("serve", "pdf") and not Path(ROOT, "_build", "html", "index.html").is_file():
         run("book")
     for command in target.commands:
         words = [setup.PYTHON if target.steps else sys.executable, *arguments(command, given)]
