@@ -8,7 +8,7 @@ import re
 import struct
 import textwrap
 import tomllib
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 from docutils import nodes
@@ -25,6 +25,7 @@ FIGURE = re.compile(
     re.DOTALL,
 )
 LINK = re.compile(r'(?<=\s)(href|src|srcset|content|action)="([^"]*)"')
+PICTURE = ROOT / "chapters" / "images" / "plane.png"  # for a page without a figure of its own
 CARD = 1200, 630  # pixels: what sites that show shared links ask for
 DESCRIPTION = 200  # letters: what they show of a longer one is cut where it happens to end
 
@@ -74,7 +75,7 @@ def describe(app: Sphinx, pagename, templatename, context, doctree) -> None:
         return
     book = app.config.html_title or app.config.project
     front = pagename == app.config.root_doc
-    title = book if front else re.sub(r"<[^>]*>", "", context.get("title", ""))
+    title = book if front else unescape(re.sub(r"<[^>]*>", "", context.get("title", "")))
     properties = {
         "og:type": "website" if front else "article",
         "og:site_name": book,
@@ -164,8 +165,8 @@ def draw_card(path: Path, book: str, title: str, figure: Path | None) -> None:
     if figure:
         with Image.open(figure) as opened:
             picture = opened.convert("RGBA")
-        picture.thumbnail((500, 420))
-        at = (CARD[0] - 60 - picture.width, 60 + (420 - picture.height) // 2)
+        picture.thumbnail((540, 510))
+        at = CARD[0] - 48 - picture.width, (CARD[1] - 72 - picture.height) // 2
         card.paste(picture, at, picture)
     path.parent.mkdir(parents=True, exist_ok=True)
     card.quantize(64).save(path, optimize=True)
@@ -182,9 +183,9 @@ def finish_pages(app: Sphinx, exception: Exception | None) -> None:
             path.write_text(boxed, encoding="utf-8")
     for page, title in getattr(app, "vae_cards", {}).items():
         text = (out / f"{page}.html").read_text(encoding="utf-8")
-        found = re.search(r'src="\.\./(_images/[^"]*\.png)"', text)
+        found = re.search(r'"\.\./(_images/[^" ]*\.(?:png|webp))[" ]', text)
         book = app.config.html_title or app.config.project
-        draw_card(out / card_path(page), book, title, out / found[1] if found else None)
+        draw_card(out / card_path(page), book, title, out / found[1] if found else PICTURE)
     folder, _, _ = app.config.root_doc.rpartition("/")
     path = out / f"{app.config.root_doc}.html"
     name = f"<title>{escape(app.config.html_title or app.config.project)}</title>"

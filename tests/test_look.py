@@ -3,8 +3,10 @@
 import importlib.util
 import struct
 import sys
+from types import SimpleNamespace
 
 import pytest
+from bs4 import BeautifulSoup
 from docutils.core import publish_doctree
 from PIL import Image
 
@@ -86,6 +88,37 @@ def test_figures_are_boxed_with_the_width_they_were_drawn_at_and_stills_are_not(
     untouched = f"{still}\n{figure}\n</div>"
     assert look.box_figures(untouched, tmp_path) == untouched
     assert "--drawn: 700px" in look.box_figures('\n<img src="a.svg" width="700" />\n', tmp_path)
+
+
+class App:
+    """As much of Sphinx as asks for a page's description."""
+
+    config = SimpleNamespace(html_title="The book", project="-", root_doc="chapters/00")
+
+
+@pytest.mark.parametrize("address", [None, "https://ada.github.io/vae-book/"])
+@pytest.mark.parametrize("page", ["chapters/00", "chapters/04"])
+def test_only_a_site_with_an_address_names_whole_addresses(look, monkeypatch, address, page):
+    monkeypatch.setattr(look, "site_address", lambda: address)
+    context = {"title": 'Which <i class="x">change</i> & "what"', "metatags": "<meta a>"}
+    look.describe(app := App(), page, "page.html", context, publish_doctree(PAGE))
+    tags = BeautifulSoup(context["metatags"], "html.parser")
+    found = {tag.get("property") or tag.get("name"): tag.get("content") for tag in tags("meta")}
+    front = page == App.config.root_doc
+    assert found["og:title"] == ("The book" if front else 'Which change & "what"')
+    assert found["description"] == found["og:description"]
+    pictured = {"og:url", "og:image", "twitter:card"} & set(found)
+    assert bool(pictured) == bool(tags.select("link[rel=canonical]")) == (address is not None)
+    if address:
+        assert found["og:url"] == tags.link["href"] == address + ("" if front else f"{page}.html")
+        assert found["og:image"] == address + look.card_path(page)
+        assert page in app.vae_cards
+
+
+def test_pages_without_text_of_their_own_say_nothing(look):
+    context = {"title": "Search"}
+    look.describe(App(), "search", "search.html", context, None)
+    assert context == {"title": "Search"}
 
 
 @pytest.mark.parametrize("with_figure", [False, True])

@@ -171,7 +171,7 @@ def test_a_page_says_in_words_what_it_is_about(book, page):
 
 def test_the_landing_page_is_the_site_s_index_and_bears_the_book_s_name(browser, address, book):
     text = (book / "index.html").read_text(encoding="utf-8")
-    assert "http-equiv" not in text
+    assert "refresh" not in text.lower()
     assert "<title>From autoencoders to variational autoencoders</title>" in text
     for url in (address, (book / "index.html").as_uri()):
         with opened(browser, url) as (page, seen):
