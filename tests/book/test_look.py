@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 from browsing import new_context, opened
+from explorers import awake
 from playwright.sync_api import expect
 
 from .conftest import PAGES, READY
@@ -202,3 +203,14 @@ def test_print_is_light_and_leaves_out_what_paper_has_no_use_for(browser, addres
         for part in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article"):
             assert page.locator(f"{part}:visible").count() == 0
         assert page.evaluate(CUT) == []
+
+
+def test_on_paper_a_still_stands_where_an_explorer_was(browser, address):
+    with opened(browser, f"{address}chapters/09-latent-space.html") as (page, _):
+        awake(page)
+        stills = page.locator(".explorer-still")
+        expect(stills.first).to_be_hidden()
+        page.emulate_media(media="print")
+        for still in stills.all():
+            expect(still.locator("img")).to_be_visible()
+        assert page.locator(".vaelib-explorer:visible, .widget-subarea:visible").count() == 0
