@@ -178,6 +178,11 @@ FACE_JUDGE = {
     "epochs": 5, "batch_size": 128, "lr": 2e-3, "seed": 0,
     "spoiled": 0.3, "blur": 1.0, "shift": 0,
 }  # fmt: skip
+# A second one, of another seed and build: what one judge helped to choose, the other reports.
+FACE_JUDGES = {
+    "judge-avatars": (FACE_JUDGE, {}),
+    "judge-avatars-2": ({**FACE_JUDGE, "seed": 1}, {"channels": (24, 48, 64)}),
+}
 
 
 def targets() -> dict[str, dict]:
@@ -194,12 +199,13 @@ def targets() -> dict[str, dict]:
         if digits.start:
             recipes[name]["start"] = recipe_hash(recipes[digits.start])
     source = {"data": "vaelib.avatars, faces from 0 of seed 0", "drawn_by": avatars.recipe()}
-    recipes["judge-avatars"] = {
-        **source,
-        "faces": TRAINING_FACES,
-        "judge": FACE_JUDGE,
-        "network": judges.network(avatars.NAMES),
-    }
+    for name, (judge, build) in FACE_JUDGES.items():
+        recipes[name] = {
+            **source,
+            "faces": TRAINING_FACES,
+            "judge": judge,
+            "network": judges.network(avatars.NAMES, **build),
+        }
     for name, (config, sigma, count) in FACES.items():
         recipes[name] = {
             **source,
@@ -246,9 +252,10 @@ def train(name: str):
     """The trained model ``name``, its numbers rounded to what the file will hold."""
     if name == "judge-mnist":
         return weights.half(judges.fit_digit_judge(data.mnist().train, **JUDGE))
-    if name == "judge-avatars":
+    if name in FACE_JUDGES:
+        judge, build = FACE_JUDGES[name]
         faces = avatars.faces(TRAINING_FACES)
-        return weights.half(judges.fit_attribute_judge(faces, **FACE_JUDGE))
+        return weights.half(judges.fit_attribute_judge(faces, **judge, **build))
     if name in DIGITS:
         digits = DIGITS[name]
         model = digits.architecture.build(digits.config.seed)
@@ -272,7 +279,7 @@ def figures(name: str, model) -> dict:
         test, beta = data.mnist().test, digits.config.beta
         return evaluate(model, test, digits.make_loss(), beta)._asdict()
     held_out = avatars.faces(HELD_OUT_FACES, start=TRAINING_FACES)
-    if name == "judge-avatars":
+    if name in FACE_JUDGES:
         right = metrics.attribute_accuracy(model, held_out).tolist()
         return {"accuracy": dict(zip(avatars.NAMES, right))}
     config, sigma, _ = FACES[name]
@@ -300,14 +307,16 @@ def row_of(name: str) -> dict:
     judge, model = weights.load("judge-mnist"), load(name)
     made = weights.recipe(name, folder_of(name))
     squares = (decode_images(model, encode_images(model, test).mu) - test.float()).square()
+    digits = DIGITS[name]
     row = {
         "hash": made["hash"],
         "seconds": made["seconds"],
         "loss": made["figures"]["loss"],
-        **asdict(metrics.scoreboard(model, judge, train, test, seed=DIGITS[name].config.seed)),
+        "training_loss": evaluate(model, train, digits.make_loss(), digits.config.beta).loss,
+        **asdict(metrics.scoreboard(model, judge, train, test, seed=digits.config.seed)),
         "mean_squared_error": squares.mean().item(),
     }
-    if DIGITS[name].architecture.latent_dim == 2:
+    if digits.architecture.latent_dim == 2:
         row["thin"] = {how: thin(model, train, how) for how in metrics.SAMPLERS}
     return json.loads(json.dumps(row), parse_float=five_digits)
 
