@@ -33,6 +33,11 @@ def entries() -> dict[tuple[str, str], str]:
     return found
 
 
+def printed(title: str) -> str:
+    """A title of references.bib without the braces that keep its capitals."""
+    return title.replace("{", "").replace("}", "")
+
+
 def texts() -> dict[str, str]:
     found = {}
     for path in sorted(CHAPTERS.glob("*.ipynb")):
@@ -52,7 +57,9 @@ def test_whoever_is_cited_is_in_the_references(name):
 def test_the_page_and_the_bibtex_file_agree():
     page = (CHAPTERS / "references.md").read_text()
     listed = re.findall(r"^- ([^,\n]+),.*?\((\d{4})\)\. \*(.+?)\*\.", page, re.MULTILINE)
-    assert {(author, year): title for author, year, title in listed} == entries()
+    assert {(author, year): title for author, year, title in listed} == {
+        key: printed(title) for key, title in entries().items()
+    }
     assert len(entries()) > 20
     assert page.split("## Software")[0].count("\n- ") == len(entries())
 
@@ -61,6 +68,39 @@ def test_the_page_is_in_order():
     page = (CHAPTERS / "references.md").read_text()
     authors = re.findall(r"^- ([^,\n]+),.*?\(\d{4}\)\. \*", page, re.MULTILINE)
     assert authors == sorted(authors, key=str.lower)
+
+
+def test_every_entry_is_cited():
+    cited = set().union(*(citations(text) for text in texts().values()))
+    assert sorted(set(entries()) - cited) == []
+
+
+def test_names_in_titles_keep_their_capitals():
+    """A bibliography style may print a title in lower case, all but its first letter and braces."""
+    for title in entries().values():
+        outside = re.sub(r"\{[^{}]*\}", "", title)
+        assert not re.search(r"(?<!^)[A-Z]", outside), title
+
+
+def headings(path: Path) -> set[str]:
+    """The anchors of a notebook's headings, as the book and GitHub make them."""
+    found = set()
+    for cell in json.loads(path.read_text())["cells"]:
+        if cell["cell_type"] == "markdown":
+            titles = re.findall(r"^#{2,3} (.+)$", "".join(cell["source"]), re.MULTILINE)
+            found |= {re.sub(r"[^\w\- ]", "", t.lower()).strip().replace(" ", "-") for t in titles}
+    return found
+
+
+def test_each_of_the_fifteen_answers_leads_to_a_place_that_shows_it():
+    page = (CHAPTERS / "fifteen-questions.md").read_text()
+    answers = re.split(r"^\*\*\d+\. ", page, flags=re.MULTILINE)[1:]
+    assert len(answers) == 15
+    for answer in answers:
+        links = re.findall(r"\]\((.+?\.ipynb)#(.+?)\)", answer)
+        assert links, answer
+        for chapter, place in links:
+            assert place in headings(CHAPTERS / chapter), (chapter, place)
 
 
 def test_a_citation_is_found_however_it_is_written():
