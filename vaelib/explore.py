@@ -384,11 +384,9 @@ def beta_explorer(beta: float = 1) -> Explorer:
     return Explorer({"position": slider}, canvas, still, text)
 
 
-# Which of the catalogue's mistakes training in the page can make (static/train.js).
-MUSEUM = (
-    "mean over pixels", "sign of the KL", "sigmoid twice", "log variance as sigma", "no sigmoid",
-    "sigma for sigma squared, twice", "one epsilon for the batch",
-)  # fmt: skip
+# The catalogue's mistakes that training in the page can make (static/train.js).
+MUSEUM = ("mean over pixels", "sign of the KL", "sigmoid twice", "log variance as sigma")
+MUSEUM += ("no sigmoid", "sigma for sigma squared, twice", "one epsilon for the batch")
 
 
 class Playground(Canvas):
@@ -410,21 +408,21 @@ class Playground(Canvas):
 def playground(**settings) -> Explorer:
     """A VAE of 784-128-2-128-784 that trains in the reader's browser, on 4,000 digits of MNIST.
 
-    settings: where the switches stand first, traits of :class:`Playground`. noise "off" makes it an
-    autoencoder, "fixed" adds noise to that, "learned" with beta 0 is noise without a price. sigma:
-    the Gaussian decoder's, for a pixel. mistake: a name of ``vaelib.mistakes``, one of MUSEUM.
-    Raises TraitError for a value that there is not. The canvas's traits go on to be set and read.
+    settings: traits of :class:`Playground`, where its switches stand first. noise "off" makes it an
+    autoencoder; sigma is the Gaussian decoder's; mistake is one of MUSEUM. Raises TraitError.
     """
     from vaelib import mistakes, plots, stills
 
     told = ("name", "sentence", "question", "symptom", "source")
     museum = [{key: getattr(mistakes.MISTAKES[name], key) for key in told} for name in MUSEUM]
-    colours = plots.DIGIT_COLORS
-    canvas = Playground(explorer="playground", museum=museum, colours=colours, **settings)
-    name = "vae-mnist-2d"
+    shown = {"museum": museum, "colours": plots.DIGIT_COLORS}
+    canvas, name = Playground(explorer="playground", **shown, **settings), "vae-mnist-2d"
     pane = {"title": "codes of a trained VAE", "box": PRIOR, "codes": load_codes(name)}
     text = "Playground: codes of test digits and a decoded picture, of a VAE once it is trained."
-    still = lambda: stills.latent_plane([{**pane, "model": weights.load(name)}], (0.0, 0.0))  # noqa: E731
+
+    def still() -> bytes:
+        return stills.latent_plane([{**pane, "model": weights.load(name)}], (0.0, 0.0))
+
     return Explorer({}, canvas, still, text)
 
 

@@ -43,13 +43,14 @@ export function typical({ steps, own, right, posterior }, { noise, beta, likelih
   if (![...own, ...right].every(Number.isFinite)) return ["The loss is no longer a number: the steps have become too large. Reset, with a smaller learning rate.", "07-sum-or-mean", "chapter 7"];
   if (steps < 100) return null;
   if (likelihood === "Bernoulli" && (sum < 0 || kl[0] + kl[1] < -0.5)) return ["A cross-entropy is never below 0, and neither is a KL. This program reports a loss that is.", "05-kl-divergence", "chapter 5"];
-  if (right[0] > 1000) return ["The steps are too large: the loss is far above what it began with.", "07-sum-or-mean", "chapter 7"];
+  if (likelihood === "Bernoulli" && own[0] > 1000) return ["The steps are too large: the loss is far above what it began with.", "07-sum-or-mean", "chapter 7"];
   const price = right[1] + right[2];
   if (noise === "learned" && beta > 0 && price < 0.1) return ["Collapse: the KL has gone to 0. Every digit has the same code, N(0, I), and the decoder paints the average of all.", "08-beta", "chapter 8"];
-  const [width, sigma] = spreads(posterior);
+  const [width, learned] = spreads(posterior);
+  const sigma = noise === "fixed" ? 0.5 : learned;
   if (noise === "learned" && sigma < 0.01 * width) return [`The noise is undone: σ is 1/${Number((width / sigma).toPrecision(2))} of the codes’ spread. An autoencoder is left.`, "04-experiment", "chapter 4"];
   if (noise === "learned" && Math.min(right[1], right[2]) < 0.05 && price > 0.5) return ["One latent has gone dark: its KL is 0, and the other carries all there is.", "08-beta", "chapter 8"];
-  if (noise === "fixed" && width > 20 * sigma) return [`The noise is drowned: the codes have spread to ${width.toFixed(0)}, ${(width / sigma).toFixed(0)} times its σ.`, "04-experiment", "chapter 4"];
+  if (noise === "fixed" && beta === 0 && width > 5 * sigma) return [`The noise is being drowned: the codes have spread to ${width.toFixed(1)}, ${(width / sigma).toFixed(0)} times its σ.`, "04-experiment", "chapter 4"];
   if (noise === "off" && width > 2.5) return [`Nothing holds the codes: their spread is ${width.toFixed(0)}. Draws from N(0, I) know only the middle of the cloud.`, "01-autoencoder", "chapter 1"];
   return null;
 }
