@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 import torch
+import traitlets
 from support import generator
 from test_explore import JS, node
 
@@ -138,3 +139,30 @@ def test_the_first_step_waits_for_at_most_400_kb(tmp_path):
     assert path.stat().st_size <= 400_000
     written = writer.save_training_digits(data.mnist(), tmp_path)
     assert [file.name for file in written] == ["train.safetensors", "heldout.safetensors"]
+
+
+# --- the widget -----------------------------------------------------------------------------------
+
+
+def test_python_sets_and_reads_the_switches():
+    explorer = explore.playground(beta=0, noise="fixed", mistake="no sigmoid")
+    (canvas,) = explorer.children
+    state = canvas.get_state()
+    assert (state["beta"], state["noise"], state["mistake"]) == (0, "fixed", "no sigmoid")
+    canvas.set_state({"beta": 4.0, "seed": 9})  # as from the page
+    assert (canvas.beta, canvas.seed) == (4, 9)
+    assert [exhibit["name"] for exhibit in state["museum"]] == list(explore.MUSEUM)
+    assert explorer._still().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "setting", [{"beta": -1}, {"beta": 11}, {"noise": "loud"}, {"mistake": "none"}, {"lr": 0}]
+)
+def test_a_switch_takes_only_what_there_is(setting):
+    with pytest.raises(traitlets.TraitError):
+        explore.playground(**setting)
+
+
+def test_a_switch_that_there_is_not_is_named():
+    with pytest.raises(TypeError, match="betta"):
+        explore.playground(betta=1)

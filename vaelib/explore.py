@@ -409,8 +409,11 @@ def playground(**settings) -> Explorer:
     """A VAE of 784-128-2-128-784 that trains in the reader's browser, on 4,000 digits of MNIST.
 
     settings: traits of :class:`Playground`, where its switches stand first. noise "off" makes it an
-    autoencoder; sigma is the Gaussian decoder's; mistake is one of MUSEUM. Raises TraitError.
+    autoencoder; sigma is the Gaussian decoder's; mistake is one of MUSEUM. Raises TraitError for a
+    value, TypeError for a name, that there is not.
     """
+    if unknown := settings.keys() - Playground.class_own_traits().keys():
+        raise TypeError(f"no such switch: {', '.join(unknown)}; see Playground's traits")
     from vaelib import mistakes, plots, stills
 
     told = ("name", "sentence", "question", "symptom", "source")

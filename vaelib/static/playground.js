@@ -78,7 +78,7 @@ export function fromAddress(hash, museum) {
   for (const [name, text] of given) {
     const [value, limits] = [Number(text), LIMITS[name]];
     if (limits && text && value >= limits[0] && value <= limits[1]) wanted[name] = ["seed", "warm_up"].includes(name) ? Math.round(value) : value;
-    if (CHOICES[name] && text in CHOICES[name]) wanted[name] = text;
+    if (CHOICES[name] && Object.hasOwn(CHOICES[name], text)) wanted[name] = text;
     if (name === "exhibit" && museum[value - 1]) wanted.mistake = museum[value - 1].name;
   }
   return wanted;
