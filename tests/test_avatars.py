@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vaelib import avatars
-from vaelib.avatars import NAMES, counterfactual, faces, traits
+from vaelib.avatars import NAMES, admissible, counterfactual, faces, traits
 from vaelib.data import DataError
 
 SHAPE = (3, 64, 64)
@@ -157,6 +157,27 @@ def test_a_planted_correlation_has_the_strength_that_was_asked_for():
     plain = torch.tensor([traits(3, i)[0] for i in range(20_000)])
     others = [k for k in range(len(NAMES)) if k != follower]
     assert torch.equal(plain[:, others], has[:, others]), "nothing else changes"
+
+
+@pytest.mark.parametrize("attribute", NAMES)
+def test_the_admissible_twins_are_all_that_the_flip_allows_the_drawn_one_first(attribute):
+    allowed = {"Smiling": (2, 1), "Eyeglasses": (1, 6), "Blond_Hair": (4, 2), "Beard": (1, 2),
+               "Wearing_Hat": (1, 5), "Long_Hair": (4, 4), "Narrow_Eyes": (1, 2)}  # fmt: skip
+    for index in range(6):
+        twins, own = admissible(index, attribute), counterfactual(index, attribute)
+        assert torch.equal(twins[0], own.pixels[0])
+        assert len(twins.flatten(1).unique(dim=0)) == len(twins)
+        assert len(twins) == allowed[attribute][own.has(attribute).int().item()]
+
+
+def test_an_admissible_beard_has_the_colour_of_the_admissible_hair():
+    bearded = next(i for i in range(99) if traits(0, i)[0][NAMES.index("Beard")])
+    drawn, draw = [], avatars.draw
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(avatars, "draw", lambda choices: drawn.append(choices) or draw(choices))
+        admissible(bearded, "Blond_Hair")
+    assert all(choices["facialHairColor"] == choices["hairColor"] for choices in drawn)
+    assert len({choices["hairColor"] for choices in drawn}) == len(drawn)
 
 
 def test_a_counterfactual_of_a_planted_face_is_of_that_face(root):

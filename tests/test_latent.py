@@ -303,24 +303,11 @@ def test_balancing_what_is_balanced_already_changes_nothing():
     )  # fmt: skip
 
 
-def test_a_probe_tells_by_what_is_clear_and_not_by_what_is_large():
-    random = generator()
-    has = torch.rand(4000, generator=random) < 0.5
-    noise = torch.randn(4000, 2, generator=random) * torch.tensor([0.1, 3.0])
-    mu = has[:, None] * torch.tensor([1.0, 2.0]) + noise  # the second gap is larger, and hidden
-    probe, vector = latent.probe_direction(mu, has), latent.feature_vector(mu, has)
-    assert vector[1] > vector[0]
-    assert probe[0] > 20 * probe[1].abs()
-    # Added once, it crosses the gap between the means along itself.
-    assert probe @ vector == pytest.approx((probe @ probe).item(), rel=1e-4)
-
-
 @pytest.mark.parametrize(("value", "who"), [(True, "everybody"), (False, "nobody")])
 def test_an_attribute_without_two_sides_has_no_vector(value, who):
     mu, has = torch.randn(5, 3), torch.full((5,), value)
-    for make in (latent.feature_vector, latent.probe_direction):
-        with pytest.raises(ValueError, match=f"{who} among these 5 has the attribute.*both sides"):
-            make(mu, has)
+    with pytest.raises(ValueError, match=f"{who} among these 5 has the attribute.*both sides"):
+        latent.feature_vector(mu, has)
 
 
 def test_balancing_with_nobody_to_compare_says_so():

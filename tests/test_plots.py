@@ -489,3 +489,14 @@ def test_a_matrix_writes_each_value_where_it_stands():
     written = {text.get_position(): text.get_text() for text in ax.texts}
     assert written == {(0, 0): "1.00", (1, 0): "−0.25", (0, 1): "0.50", (1, 1): "1.00"}
     assert [label.get_text() for label in ax.get_yticklabels()] == ["row", "column"]
+
+
+@pytest.mark.parametrize("columns", [1, 7])
+def test_a_face_is_shown_96_pixels_wide_and_smoothly_a_digit_with_its_pixels(columns):
+    faces = plots.pictures(torch.rand(7, 3, 64, 64), columns=columns)
+    faces.figure.canvas.draw()
+    across = faces.get_window_extent().width * 65 / (65 * columns - 1)
+    assert across * 100 / faces.figure.dpi >= 96  # the book's figures have 100 pixels an inch
+    assert faces.images[0].get_interpolation() == "bilinear"
+    digits = plots.pictures(torch.rand(7, 1, 28, 28), columns=columns)
+    assert digits.images[0].get_interpolation() == "nearest"

@@ -16,6 +16,7 @@ gender; a beard and long hair are as likely together as apart.
 import copy
 import hashlib
 import io
+import itertools
 import json
 import os
 import random
@@ -72,6 +73,12 @@ DECIDED = {
         )
     },
     "Narrow_Eyes": {"eyesVariant": (("default",), ("closed", "happy"))},
+}
+# Looks that are tossed for every face, and seen only on one that has the attribute.
+REVEALED = {
+    "Eyeglasses": ("accessoriesVariant", "accessoriesColor"),
+    "Beard": ("facialHairVariant",),
+    "Wearing_Hat": ("hatColor",),
 }
 FIXED = {"hatVariant": "winterHat03", "clothesVariant": "shirtCrewNeck", "topProbability": 100}
 VIEW = "38 -2 204 204"  # the part of the style's 280 x 280 that is drawn: hat to shoulders
@@ -139,6 +146,24 @@ def counterfactual(
         pixels.append(draw(options(has, tosses)))
         labels.append(has)
     return Faces(torch.from_numpy(np.stack(pixels)), torch.tensor(labels), NAMES)
+
+
+def admissible(index: int, attribute: str, seed: int = 0) -> torch.Tensor:
+    """All that the face ``index`` could be, ``attribute`` flipped: uint8 pixels (V, 3, 64, 64).
+
+    A bare face does not say which of five hats it would wear; each is as good an answer. The first
+    is the :func:`counterfactual`. Raises as that does.
+    """
+    flipped = attribute_index(attribute, NAMES)
+    has, tosses = traits(seed, index)
+    has[flipped] = not has[flipped]
+    own = options(has, tosses)
+    rows = {option: sides[has[flipped]] for option, sides in DECIDED[attribute].items()}
+    rows |= {look: LOOKS[look] for look in REVEALED.get(attribute, ()) if has[flipped]}
+    kinds = [dict(zip(rows, values)) for values in itertools.product(*rows.values())]
+    kinds.sort(key=lambda kind: kind.items() - own.items() != set())  # its own first
+    faces = [own | kind | {"facialHairColor": (own | kind)["hairColor"]} for kind in kinds]
+    return torch.from_numpy(np.stack([draw(choices) for choices in faces]))
 
 
 def traits(

@@ -18,9 +18,9 @@ from vaelib.models import Judge, seeded
 FACE_SHAPE = (3, 64, 64)
 
 
-def network(names: Sequence[str], image_shape=FACE_SHAPE) -> dict:
+def network(names: Sequence[str], image_shape=FACE_SHAPE, channels=(32, 64, 96)) -> dict:
     """The arguments of :class:`vaelib.models.Judge` for attributes called ``names``."""
-    return {"image_shape": image_shape, "channels": (32, 64, 96), "outputs": len(names)}
+    return {"image_shape": image_shape, "channels": channels, "outputs": len(names)}
 
 
 def fit_digit_judge(
@@ -47,7 +47,7 @@ def fit_digit_judge(
 
 def fit_attribute_judge(
     train: Faces, epochs: int = 5, batch_size: int = 128, lr: float = 2e-3, seed: int = 0,
-    spoiled: float = 0.3, blur: float = 1.0, shift: int = 0,
+    spoiled: float = 0.3, blur: float = 1.0, shift: int = 0, channels=(32, 64, 96),
 ) -> Judge:  # fmt: skip
     """A judge that names each attribute, and is unsure of one that is half there.
 
@@ -68,7 +68,7 @@ def fit_attribute_judge(
         # The blur takes what lies outside for 0, and around these faces is white.
         return 1 - _soften(1 - x, blur, shift, generator), target
 
-    arguments = network(train.names, train.shape)
+    arguments = network(train.names, train.shape, channels)
     loss = F.binary_cross_entropy_with_logits
     return _fit(arguments, train, batch, loss, epochs, batch_size, lr, seed)
 

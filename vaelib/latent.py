@@ -174,22 +174,6 @@ def feature_vector(mu: Tensor, has: Tensor, balance: Tensor | None = None) -> Te
     return (weights[:, None] * torch.stack(gaps)).sum(0) / weights.sum()
 
 
-def probe_direction(mu: Tensor, has: Tensor) -> Tensor:
-    """The direction (K,) in which a linear probe tells the two sides of an attribute apart.
-
-    A logistic regression of ``has`` (N,) on ``mu`` (N, K). Its normal says how to *tell*, not how
-    to *make* (chapter 10). Its length is set so that adding it once crosses the gap between the
-    class means along it, as :func:`feature_vector` does.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    gap = feature_vector(mu, has)
-    # Not standardised: a dark latent's mu hardly varies, and that little is nothing to go by.
-    probe = LogisticRegression(max_iter=1000).fit(mu.numpy(), has.bool().numpy())
-    normal = torch.from_numpy(probe.coef_[0]).float()
-    return normal * (gap @ normal) / (normal @ normal)
-
-
 def add_feature(z: Tensor, vector: Tensor, alpha: float | Tensor) -> Tensor:
     """z + alpha * feature_vector: codes (N, K), a vector (K,) and a number, or one for each (N,).
 

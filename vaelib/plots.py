@@ -41,7 +41,7 @@ def pictures(
     images, ink = _pixels(images, ink)
     columns = columns or min(len(images), 10)
     rows = -(-len(images) // columns)
-    wide = min(9, 0.9 * columns)
+    wide = min(9, (1.25 if images.shape[-1] >= 64 else 0.9) * columns)
     below = 0.0 if not captions else 0.7 if _turned(captions) else 0.3
     ax = _axes(ax, (wide, 0.95 * rows * wide / columns + below))
     _show(ax, images, columns, 1, ink)
@@ -295,7 +295,8 @@ def _show(ax: Axes, images: Tensor, columns: int, gap: int, ink: bool, extent=No
         top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
         sheet[:, top : top + h, left : left + w] = image
     sheet, grey = (sheet[0] if c == 1 else sheet.permute(1, 2, 0)), "gray_r" if ink else "gray"
-    ax.imshow(sheet.numpy(), grey, vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    how = "nearest" if c == 1 else "bilinear"  # digits show their pixels, faces are scaled smoothly
+    ax.imshow(sheet.numpy(), grey, vmin=0, vmax=1, extent=extent, interpolation=how)
 
 
 def _turned(captions: list[str]) -> bool:
