@@ -6,6 +6,9 @@ into `_static/`, where the pages' scripts look for them.
 """
 
 import base64
+import hashlib
+import html
+import json
 import re
 from pathlib import Path
 
@@ -20,16 +23,44 @@ OWN = Path(__file__).parent / "static"
 PACKAGE = ROOT / "vaelib"
 WIDGET_STATE = r'application/vnd.jupyter.widget-state\+json">(.*?)</script>'
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-# What the theme's parts write and a page is better without.
+PAGE = "data-content_root="  # which every page of the book has, and no other file
+# What the theme's parts write and a page is better without: what finds it -> what stands there
+# instead, and what pages have that should hold it.
 REPAIRS = {
     # Screen readers, and who steers by voice, stumble over a name that is not what is written on
     # the thing. Without these attributes the name is the writing.
-    r'(<summary) aria-label="Toggle hidden content"': r"\1",
-    r'(<button class="btn search-button-field [^>]*?) aria-label="Search"': r"\1",
-    r'(<i class="theme-switch [^>]*?) title="[^"]*"': r"\1",
+    r'(<summary) aria-label="Toggle hidden content"': (r"\1", '<details class="hide'),
+    r'(<button class="btn search-button-field [^>]*?) aria-label="Search"': (r"\1", PAGE),
+    r'(<i class="theme-switch [^>]*?) title="[^"]*"': (r"\1", PAGE),
     # Draws the icons a second time, as SVG: 1.5 MB, where the style sheet has them as a font.
-    r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>\n?': "",
+    r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>\n?': ("", PAGE),
+    # The book's index, and the scripts that read it, are for the page that searches.
+    r'<script src="[^"]*\b(searchtools|language_data|searchindex)\.js[^"]*"></script>\n?': (
+        "",
+        PAGE,
+    ),
+    # No script needs to be waited for: they run in their order once the page has been read. So do
+    # modules, and these lines speak to such a script.
+    r"<script((?: data-[^ >]*)? src=)": (r"<script defer\1", PAGE),
+    r"<script>(?=DOCUMENTATION_OPTIONS\.)": ('<script type="module">', PAGE),
 }
+# What a page may ask for, and of whom: the promise that it asks nobody but this site, kept by the
+# browser. The explorers' modules are blobs, MathJax and the theme write styles into the page, and
+# small pictures are data. Scripts within a page are named one by one.
+POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self' blob: 'unsafe-hashes'",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "connect-src": "'self' data: blob:",
+    "worker-src": "'self' blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+}
+INLINE = re.compile(r"<script(?![^>]*\ssrc=)([^>]*)>(.*?)</script>", re.DOTALL)
+HANDLER = re.compile(r'<[a-z][^<>]*?\son[a-z]+="([^"]*)"')
 # A link in a sidebar that lies over the page leads to what is below it: the sidebar gives way.
 CLOSE_ON_LINK = """document.addEventListener("click", ({ target }) =>
   target.closest("dialog a[href]")?.closest("dialog").close());"""
@@ -78,6 +109,42 @@ def drop_thebe(app: Sphinx, pagename, templatename, context, doctree) -> None:
         context[kind][:] = [file for file in context.get(kind, []) if not is_thebe(file)]
 
 
+def drawn_by_us() -> set[str]:
+    """What vaelib/static/widgets.js draws, and layouts: one that says nothing needs no drawing."""
+    code = (PACKAGE / "static" / "widgets.js").read_text(encoding="utf-8")
+    return {"LayoutModel", *re.findall(r"(?m)^ +(\w+Model): \{$", code)}
+
+
+def is_ours(widgets: dict) -> bool:
+    """Whether our few lines can draw all the widgets whose states a page has saved."""
+
+    def one(name: str, state: dict) -> bool:
+        said = {key for key in state if not key.startswith("_")}
+        if name == "LayoutModel":
+            return not said
+        if name == "AnyModel":
+            return state["_anywidget_id"].startswith("vaelib.")
+        return name in drawn_by_us()
+
+    return all(one(widget["model_name"], widget["state"]) for widget in widgets.values())
+
+
+def choose_widget_scripts(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Of those in _config.yml keep Jupyter's, 0.9 MB of gzip, only where a page has other widgets
+    than ours, and there leave out our own."""
+    scripts = context.get("script_files", [])
+    bodies = [(getattr(script, "attributes", None) or {}) for script in scripts]
+    states = [body["body"] for body in bodies if "widget-state+json" in body.get("type", "")]
+    if not states:
+        return
+    ours = is_ours(json.loads(states[0])["state"])
+    unwanted = "_static/widgets/" if ours else "vaelib/widgets.js"
+    kept = [s for s in scripts if unwanted not in str(getattr(s, "filename", s))]
+    context["script_files"][:] = kept
+    if ours:
+        app.add_css_file("widgets.css")
+
+
 def bare(code: str) -> str:
     """JavaScript without the lines that only people read: comments on lines of their own, and
     indentation. A third of the explorers' code is that, and a reader's browser has no use for it.
@@ -95,16 +162,68 @@ def bare(code: str) -> str:
     return "\n".join(kept) + "\n"
 
 
+def repaired(pages: dict[Path, str]) -> dict[Path, str]:
+    """REPAIRS applied to the pages' text; the page that searches keeps its scripts.
+
+    Raises ExtensionError for a repair that finds nothing where it should: the theme has changed.
+    """
+    pages = dict(pages)
+    for wrong, (right, there) in REPAIRS.items():
+        asked = [path for path, text in pages.items() if there in text]
+        if "searchindex" in wrong:
+            asked = [path for path in asked if path.name != "search.html"]
+        found = 0
+        for path in asked:
+            pages[path], count = re.subn(wrong, right, pages[path])
+            found += count
+        if asked and not found:
+            raise ExtensionError(
+                f"No page has {wrong!r} any more, which book_ext/vae_book.py repairs in what the "
+                "theme writes. See what the theme writes now, and change REPAIRS or drop the line."
+            )
+    return pages
+
+
 def repair_pages(app: Sphinx, exception: Exception | None) -> None:
     """Apply REPAIRS to the written pages: the theme's parts come together only there."""
     if exception or app.builder.format != "html":
         return
+    pages = {path: path.read_text(encoding="utf-8") for path in Path(app.outdir).rglob("*.html")}
+    for path, text in repaired(pages).items():
+        if text != pages[path]:
+            path.write_text(text, encoding="utf-8")
+
+
+def policy(page: str) -> str:
+    """The POLICY of a page, with what is allowed to run that is written in it."""
+    scripts = [
+        body
+        for attributes, body in INLINE.findall(page)
+        if "type=" not in attributes or 'type="module"' in attributes
+    ]
+    handlers = [html.unescape(code) for code in HANDLER.findall(INLINE.sub("", page))]
+    hashes = {
+        f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
+        for code in [*scripts, *handlers]
+    }
+    rules = dict(POLICY)
+    rules["script-src"] = " ".join([rules["script-src"], *sorted(hashes)])
+    if "embed-amd.js" in page:  # Jupyter's front end compiles what it checks widgets by
+        rules["script-src"] += " 'unsafe-eval'"
+    return "; ".join(f"{name} {sources}" for name, sources in rules.items())
+
+
+def guard_pages(app: Sphinx, exception: Exception | None) -> None:
+    """Write each page's policy into it, when nothing else will be changed in it."""
+    if exception or app.builder.format != "html":
+        return
     for path in Path(app.outdir).rglob("*.html"):
-        text = repaired = path.read_text(encoding="utf-8")
-        for wrong, right in REPAIRS.items():
-            repaired = re.sub(wrong, right, repaired)
-        if repaired != text:
-            path.write_text(repaired, encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        start = '<meta charset="utf-8" />'
+        if start in text:
+            tag = f'<meta http-equiv="Content-Security-Policy" content="{policy(text)}" />'
+            text = text.replace(start, f"{start}\n    {tag}", 1)
+            path.write_text(text, encoding="utf-8")
 
 
 def copy_package_files(app: Sphinx, exception: Exception | None) -> None:
@@ -162,6 +281,8 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", add_static_paths)
     app.connect("config-inited", one_header)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", choose_widget_scripts)
     app.connect("build-finished", repair_pages)
     app.connect("build-finished", copy_package_files)
+    app.connect("build-finished", guard_pages, priority=999)  # after look.py has finished them
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -25,15 +25,28 @@ MIXED = 2  # a face that is blond, with a beard and a hat
 LEVELS = 1
 PICTURES = ".vaelib-picture, .vaelib-plot"
 VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]'
-HANDLES = ".noUi-handle, .ui-slider-handle"  # of ipywidgets 8, and of 7
+# Of the book's own sliders, of ipywidgets 8, and of 7.
+HANDLES = ".widget-slider [type=range], .noUi-handle, .ui-slider-handle"
 
 
 # --- what is seen ---------------------------------------------------------------------------------
 
 
+def holds(condition: str, argument: str = "") -> str:
+    """JavaScript that waits until a condition holds. Playwright's own wait compiles the condition
+    in the page again and again, which a page's policy forbids; this is handed over compiled."""
+    return f"""async ({argument}) => {{
+      const until = Date.now() + 30000;
+      while (!({condition})) {{
+        if (Date.now() > until) throw new Error("not so after 30 seconds");
+        await new Promise((go) => setTimeout(go, 20));
+      }}
+    }}"""
+
+
 def settle(page: Page) -> None:
     """Two frames: one in which the change is painted, one after it; first, what is loading."""
-    page.wait_for_function("!document.querySelector('.vaelib-explorer [aria-busy=true]')")
+    page.evaluate(holds("!document.querySelector('.vaelib-explorer [aria-busy=true]')"))
     page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
 
 
@@ -49,7 +62,8 @@ def awake(page: Page) -> list[Locator]:
 
 def point(where: Page | Locator) -> tuple[float, ...]:
     """Where the sliders say that they are."""
-    texts = where.locator(".widget-readout").all_text_contents()
+    readouts = where.locator(".widget-readout")
+    texts = readouts.evaluate_all("(all) => all.map((e) => e.value ?? e.textContent)")
     return tuple(float(text.replace("−", "-")) for text in texts)
 
 
@@ -76,13 +90,24 @@ def says(where: Page | Locator) -> str:
 # --- what moves it --------------------------------------------------------------------------------
 
 
+# Where a slider's handle is, [x, y], and its slider from left to right. The browser draws that of
+# a range, 16 pixels wide, and does not say where.
+HANDLE = """(handle) => {
+  const box = handle.getBoundingClientRect();
+  const y = box.top + box.height / 2;
+  if (handle.type !== "range") {
+    const slider = handle.closest(".noUi-target, .ui-slider").getBoundingClientRect();
+    return [box.left + box.width / 2, y, slider.left, slider.right];
+  }
+  const [now, min, max] = [handle.value, handle.min, handle.max].map(Number);
+  return [box.left + 8 + ((now - min) / (max - min)) * (box.width - 16), y, box.left, box.right];
+}"""
+
+
 def far_from_its_end(handle: Locator) -> int:
     """+1 where a slider has more room to the right, else -1."""
-    return handle.evaluate("""(handle) => {
-      const middle = (e) => { const b = e.getBoundingClientRect(); return b.left + b.width / 2; };
-      const slider = handle.closest(".noUi-target, .ui-slider");
-      return middle(handle) < middle(slider) ? 1 : -1;
-    }""")
+    x, _, left, right = handle.evaluate(HANDLE)
+    return 1 if 2 * x < left + right else -1
 
 
 def press_arrow(page: Page, handle: Locator) -> None:
@@ -92,8 +117,7 @@ def press_arrow(page: Page, handle: Locator) -> None:
 
 def drag(page: Page, handle: Locator) -> None:
     handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    x, y, *_ = handle.evaluate(HANDLE)
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 40 * far_from_its_end(handle), y, steps=5)

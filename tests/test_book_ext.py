@@ -1,18 +1,34 @@
 """What the book's own Sphinx extension does to files on their way into the book."""
 
+import base64
+import hashlib
 import importlib.util
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
+import ipywidgets
+import numpy as np
 import pytest
+import torch
+from PIL import Image, ImageDraw
+from sphinx.errors import ExtensionError
 from test_explore import JS, ROOT, modules_of, node
 
+from vaelib import explore
 from vaelib.explore import Canvas
 from vaelib.explorer_assets import STATIC
 
-SPEC = importlib.util.spec_from_file_location("vae_book", ROOT / "book_ext" / "vae_book.py")
-vae_book = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(vae_book)
+
+def extension(name: str):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+vae_book, figures = extension("vae_book"), extension("figures")
 bare = vae_book.bare
 
 
@@ -54,8 +70,9 @@ def test_bare_modules_are_smaller_parse_and_export_the_same_names(bare_tree):
     folder = bare_tree / "vaelib" / "static"
     modules = sorted(path.name for path in STATIC.glob("*.js"))
     assert all((folder / n).stat().st_size < (STATIC / n).stat().st_size for n in modules)
-    modules.remove("book.js")  # a script: it exports nothing, and needs a page
-    subprocess.run([node(), "--check", folder / "book.js"], check=True)
+    for script in ("book.js", "widgets.js"):  # they export nothing, and need a page
+        modules.remove(script)
+        subprocess.run([node(), "--check", folder / script], check=True)
     code = f"""for (const name of {modules}) {{
       const [bare, whole] = await Promise.all(
         ["{folder.as_uri()}/", "{STATIC.as_uri()}/"].map((at) => import(at + name)));
@@ -73,13 +90,144 @@ def test_bare_modules_are_smaller_parse_and_export_the_same_names(bare_tree):
     "explorer", ["latent", "reparameterise", "draw", "replay", "kl", "betas", "mixer"]
 )
 def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
-    """The book's pages keep below 40 kB with two or three of them; see tests/book/test_pages.py."""
-    files = modules_of(f"{explorer}.js") | {"book.js", "start.js", "sliders.js"}
+    """The book's pages keep below 60 kB with two or three of them; see tests/book/test_pages.py."""
+    files = modules_of(f"{explorer}.js") | {"book.js", "widgets.js", "start.js", "sliders.js"}
     loaded = [bare((STATIC / name).read_text(encoding="utf-8")) for name in files]
-    assert sum(len(code.encode()) for code in [*loaded, Canvas._esm]) <= 33_000
+    assert sum(len(code.encode()) for code in [*loaded, Canvas._esm]) <= 40_000
 
 
 def test_bare_modules_pass_the_same_unit_tests(bare_tree):
     files = sorted((bare_tree / "tests" / "js").glob("*.test.mjs"))
     run = subprocess.run([node(), "--test", *files], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def saved(*widgets: tuple[str, dict]) -> dict:
+    return {str(i): {"model_name": name, "state": state} for i, (name, state) in enumerate(widgets)}
+
+
+OURS = [
+    ("VBoxModel", {"children": []}),
+    ("LayoutModel", {"_model_name": "LayoutModel"}),
+    ("FloatSliderModel", {"value": 1}),
+    ("SelectionSliderModel", {"index": 1}),
+    ("AnyModel", {"_anywidget_id": "vaelib.explore.Betas"}),
+]
+OTHERS = [
+    ("IntSliderModel", {"value": 1}),
+    ("SliderStyleModel", {}),
+    ("LinkModel", {}),
+    ("LayoutModel", {"width": "50%"}),
+    ("AnyModel", {"_anywidget_id": "lonboard.Map"}),
+]
+
+
+def test_the_widgets_of_an_explorer_are_ours():
+    assert vae_book.is_ours(saved(*OURS))
+    explorer = explore.kl_playground()
+    state = ipywidgets.Widget.get_manager_state()["state"]
+    wanted = {explorer.model_id, *(child.model_id for child in explorer.children)}
+    assert wanted <= set(state)
+    assert vae_book.is_ours({name: state[name] for name in wanted})
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=lambda other: other[0])
+def test_one_widget_that_is_not_ours_leaves_the_page_to_jupyters_scripts(other):
+    assert not vae_book.is_ours(saved(*OURS, other))
+
+
+def theme_page(without: str = "") -> str:
+    """What the theme's parts write that is repaired; `without` is left out."""
+    parts = """<html data-content_root="./"><details class="hide">
+<summary aria-label="Toggle hidden content">Show</summary>
+<button class="btn search-button-field x" aria-label="Search">
+<i class="theme-switch x" title="Light"></i>
+<script defer src="_static/scripts/fontawesome.js?digest=1"></script>
+<script src="_static/searchtools.js"></script>
+<script src="_static/doctools.js?v=1"></script>
+<script>DOCUMENTATION_OPTIONS.pagename = 'x';</script>
+<article class="bd-article">"""
+    assert without in parts
+    return parts.replace(without, "") if without else parts
+
+
+def test_repairs_leave_nothing_of_what_they_are_for_and_the_searching_page_its_scripts():
+    pages = {Path("x.html"): theme_page(), Path("search.html"): theme_page()}
+    pages = vae_book.repaired(pages)
+    for text in pages.values():
+        for wrong in ("aria-label", "title=", "fontawesome", "<script src", "<script>DOC"):
+            assert wrong not in text
+    assert "searchtools" not in pages[Path("x.html")]
+    assert '<script defer src="_static/searchtools.js"' in pages[Path("search.html")]
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        ' aria-label="Toggle hidden content"', ' aria-label="Search"', ' title="Light"',
+        '<script defer src="_static/scripts/fontawesome.js?digest=1"></script>',
+        '<script src="_static/searchtools.js"></script>',
+        '<script src="_static/doctools.js?v=1"></script>',
+        "<script>DOCUMENTATION_OPTIONS.pagename = 'x';</script>",
+    ],
+)  # fmt: skip
+def test_a_repair_that_finds_nothing_any_more_stops_the_build_with_a_sentence(gone):
+    with pytest.raises(ExtensionError, match="change REPAIRS or drop the line"):
+        vae_book.repaired({Path("x.html"): theme_page(without=gone)})
+
+
+def test_a_page_without_the_part_needs_no_repair_of_it():
+    assert vae_book.repaired({Path("x.html"): "<p>Plain.</p>"}) == {Path("x.html"): "<p>Plain.</p>"}
+
+
+def test_a_policy_names_the_scripts_of_its_page_by_their_hashes_and_allows_nothing_else():
+    page = """<script>a();</script><script type="application/json">{}</script><script src="b.js">
+</script><button class="x" onclick="go(&quot;1&quot;)">"""
+    rules = dict(rule.split(" ", 1) for rule in vae_book.policy(page).split("; "))
+    hashes = {
+        f"'sha256-{base64.b64encode(hashlib.sha256(code).digest()).decode()}'"
+        for code in (b"a();", b'go("1")')
+    }
+    assert set(rules["script-src"].split()) == {"'self'", "blob:", "'unsafe-hashes'", *hashes}
+    assert rules["default-src"] == "'self'"
+    assert "unsafe-eval" in vae_book.policy(page + '<script src="embed-amd.js">')
+
+
+@pytest.fixture
+def lines(tmp_path):
+    """A folder with a page's pictures: lines, and light with grain."""
+    (tmp_path / "_images").mkdir()
+    drawn = Image.new("RGB", (300, 200), "#fff")
+    ImageDraw.Draw(drawn).line([(0, 0), (300, 200)], "#0072b2", 2)
+    drawn.save(tmp_path / "_images" / "lines.png", compress_level=1)
+    wave = (
+        torch.linspace(0, 12, 300).sin()[:, None, None] * torch.linspace(0, 9, 300)[:, None].cos()
+    )
+    grain = torch.randn(300, 300, 3, generator=torch.Generator().manual_seed(0))
+    Image.fromarray((128 + 90 * wave + 4 * grain).byte().numpy()).save(
+        tmp_path / "_images" / "face.png"
+    )
+    return tmp_path
+
+
+def test_a_picture_of_lines_becomes_webp_without_loss_and_one_of_grain_a_small_one(lines):
+    for name, most in (("lines", 0), ("face", 4)):
+        png = lines / "_images" / f"{name}.png"
+        made = figures.webp(png)
+        assert made.stat().st_size < (0.9 if name == "lines" else 0.5) * png.stat().st_size
+        was, now = (np.asarray(Image.open(p).convert("RGB"), int) for p in (png, made))
+        assert np.abs(was - now).mean() <= most
+
+
+def test_a_page_s_pictures_say_their_size_and_wait_but_for_the_first(lines):
+    page = '<img alt="a" src="_images/lines.png" /><img alt="b" src="_images/face.png" />'
+    page += '<img src="_images/lines.png" style="width: 50%;" /><img src="_images/x.svg" />'
+    made = {}
+    first, second, third, fourth = re.findall("<img [^>]*>", figures.light(page, lines, made))
+    assert 'width="300" height="200"' in first
+    assert "lazy" not in first
+    assert 'width="300" height="300" loading="lazy" decoding="async"' in second
+    assert "height=" not in third, "its author has said how wide it is"
+    assert "lazy" in third
+    assert "lazy" in fourth
+    assert len(made) == 2, "each file once"

@@ -108,6 +108,8 @@ def visit(browser, address):
 
 READY = """async () => {
   await window.MathJax?.startup?.promise;
+  for (const image of document.images) image.loading = 'eager';
+  await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
   const views = document.querySelectorAll(
     'script[type="application/vnd.jupyter.widget-view+json"]').length;
   const until = Date.now() + 15000;

@@ -20,6 +20,7 @@ from browsing import Visit, listen, new_context, opened
 from explorers import (
     AE,
     EXPLORERS,
+    HANDLES,
     LEVELS,
     START,
     VAE,
@@ -35,6 +36,7 @@ from explorers import (
     digit_in_levels,
     drawings,
     expected_sample,
+    holds,
     painted,
     point,
     samples_of,
@@ -53,6 +55,7 @@ pytestmark = pytest.mark.book
 
 EXPLORER = "chapters/explorer.html"
 MAPS = ".vaelib-map"
+FOREIGN = "foreign"  # a page with a widget that our few lines do not draw
 ABOVE = "# Far above\n\n" + "A line of text.\n\n" * 60
 
 
@@ -72,12 +75,19 @@ def small_book(tmp_path_factory) -> Path:
             nbformat.v4.new_code_cell(f"from vaelib import explore\n\nexplore.{case.call}"),
         ]
         nbformat.write(notebook, source / "chapters" / f"{name}.ipynb")
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("# A slider of somebody else, and an explorer"),
+        nbformat.v4.new_code_cell("import ipywidgets\n\nipywidgets.IntSlider(description='n')"),
+        nbformat.v4.new_code_cell("from vaelib import explore\n\nexplore.kl_playground()"),
+    ]
+    nbformat.write(notebook, source / "chapters" / f"{FOREIGN}.ipynb")
     (source / "intro.md").write_text("# Text alone\n\nNothing moves here.\n")
-    chapters = [{"file": f"chapters/{name}"} for name in EXPLORERS]
+    chapters = [{"file": f"chapters/{name}"} for name in [*EXPLORERS, FOREIGN]]
     contents = {"format": "jb-book", "root": "intro", "chapters": chapters}
     (source / "_toc.yml").write_text(yaml.safe_dump(contents))
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())
-    settings["sphinx"]["local_extensions"] = {"vae_book": str(ROOT / "book_ext")}
+    extensions = settings["sphinx"]["local_extensions"]
+    settings["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(ROOT / "book_ext"))
     shutil.copytree(ROOT / "book_ext" / "static", source / "book_ext" / "static")
     # In the order of the real settings: the pages' scripts are loaded in it.
     (source / "_config.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
@@ -143,7 +153,7 @@ def test_pictures_equal_pytorchs(explorer_anywhere):
 @pytest.mark.parametrize("slider", [0, 1])
 def test_a_slider_moves_by_keyboard(explorer_anywhere, slider):
     page = explorer_anywhere
-    handle = page.locator(".noUi-handle").nth(slider)
+    handle = page.locator(HANDLES).nth(slider)
     handle.focus()
     for key, change in (("ArrowRight", 0.05), ("ArrowLeft", -0.05), ("PageUp", 0.25)):
         before, picture = point(page), painted(page)
@@ -225,9 +235,9 @@ def test_the_map_is_shown_through_the_normal_cdf_and_back(explorer):
 
 
 def test_the_maps_and_sliders_take_the_priors_scale_and_go_back(explorer):
-    handle = explorer.locator(".noUi-handle").first
-    reach = ("aria-valuemin", "aria-valuemax")
-    wide = [float(handle.get_attribute(end)) for end in reach]
+    handle = explorer.locator(HANDLES).first
+    reach = "(range) => [Number(range.min), Number(range.max)]"
+    wide = handle.evaluate(reach)
     raw = drawings(explorer, MAPS)
     handle.focus()
     handle.press("End")
@@ -236,7 +246,7 @@ def test_the_maps_and_sliders_take_the_priors_scale_and_go_back(explorer):
     choice = explorer.get_by_label("All at the scale of N(0, I)")
     choice.check()
     settle(explorer)
-    assert [float(handle.get_attribute(end)) for end in reach] == [-4, 4]
+    assert handle.evaluate(reach) == [-4, 4]
     assert point(explorer) == (4, START[1]), "a point beyond the new reach comes to its end"
     assert all(a != b for a, b in zip(raw, drawings(explorer, MAPS), strict=True))
     assert_pictures_are_pytorchs(explorer)
@@ -247,21 +257,25 @@ def test_the_maps_and_sliders_take_the_priors_scale_and_go_back(explorer):
     assert_pictures_are_pytorchs(explorer)
     choice.uncheck()
     settle(explorer)
-    assert [float(handle.get_attribute(end)) for end in reach] == wide
+    assert handle.evaluate(reach) == wide
     assert point(explorer)[0] == -4
 
 
 def test_everything_that_moves_has_a_name_and_takes_the_keyboard(explorer):
-    handles = explorer.locator(".noUi-handle")
+    handles = explorer.locator(HANDLES)
     assert [handles.nth(i).get_attribute("aria-label") for i in range(2)] == ["z₁", "z₂"]
     moving = [*(handles.nth(i) for i in range(2))]
     maps = explorer.locator(".vaelib-map")
     moving += [maps.nth(i) for i in range(2)]
     for thing in moving:
         assert thing.get_attribute("aria-label")
-        assert thing.get_attribute("role") in ("slider", "application")
+        is_slider = thing.get_attribute("type") == "range"
+        assert is_slider or thing.get_attribute("role") == "application"
         assert thing.get_attribute("data-lm-suppress-shortcuts") == "true"
-        assert thing.get_attribute("tabindex") == "0"
+        assert thing.evaluate("(e) => e.tabIndex") == 0
+    for name in ("z₁", "z₂"):
+        assert explorer.get_by_role("slider", name=name, exact=True).count() == 1
+        assert explorer.get_by_role("textbox", name=f"{name}, typed").count() == 1
     assert explorer.locator('.vaelib-explorer [title="null"]').count() == 0
     pictures = explorer.locator(".vaelib-picture")
     assert all(pictures.nth(i).get_attribute("role") == "img" for i in range(2))
@@ -269,7 +283,7 @@ def test_everything_that_moves_has_a_name_and_takes_the_keyboard(explorer):
 
 def test_focus_is_visible(explorer):
     explorer.keyboard.press("Tab")  # so that the browser knows: this reader uses the keyboard
-    for thing in (explorer.locator(".noUi-handle").first, explorer.locator(".vaelib-map").first):
+    for thing in (explorer.locator(HANDLES).first, explorer.locator(".vaelib-map").first):
         thing.focus()
         style = thing.evaluate("(e) => getComputedStyle(e).outlineStyle + parseFloat("
                                "getComputedStyle(e).outlineWidth)")  # fmt: skip
@@ -282,7 +296,7 @@ def test_the_live_region_speaks_once_after_things_are_still(explorer):
       const line = document.querySelector(".vaelib-explorer [role=status]");
       new MutationObserver(() => spoken.push(line.textContent)).observe(line, { childList: true });
     }""")
-    handle = explorer.locator(".noUi-handle").first
+    handle = explorer.locator(HANDLES).first
     handle.focus()
     for _ in range(10):
         handle.press("ArrowRight")
@@ -368,6 +382,109 @@ def test_embedded_state_is_small(small_book):
     assert len(state.encode()) <= 8_000
 
 
+# --- the page's own sliders -----------------------------------------------------------------------
+
+
+def scripts_of(small_book: Path, name: str) -> str:
+    return " ".join(re.findall(r'<script[^>]* src="([^"]*)"', (small_book / name).read_text()))
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_page_with_our_widgets_alone_draws_them_without_jupyters_scripts(small_book, name):
+    scripts = scripts_of(small_book, f"chapters/{name}.html")
+    assert "vaelib/widgets.js" in scripts
+    assert "_static/widgets/" not in scripts
+    page = (small_book / f"chapters/{name}.html").read_text()
+    assert "application/vnd.jupyter.widget-state+json" in page, "they are saved as ever"
+
+
+def test_a_page_with_other_widgets_too_has_jupyters_scripts_and_they_draw_all(
+    browser, small_book, small_address
+):
+    scripts = scripts_of(small_book, f"chapters/{FOREIGN}.html")
+    assert "vaelib/widgets.js" not in scripts
+    with opened(browser, f"{small_address}chapters/{FOREIGN}.html") as (page, visit):
+        other = page.locator(".cell_output").first
+        other.locator(".noUi-handle").wait_for()
+        other.locator(".noUi-handle").press("ArrowRight")
+        assert other.locator(".widget-readout").inner_text() == "1"
+        view = page.locator(".cell_output").last
+        view.scroll_into_view_if_needed()
+        view.locator(".vaelib-plot").first.wait_for()
+        assert_every_slider_moves_the_pictures(page, view, "kl")
+        assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
+
+
+def test_a_typed_value_moves_the_slider_and_nonsense_moves_nothing(explorer_anywhere):
+    page = explorer_anywhere
+    typed = page.get_by_role("textbox", name="z₁, typed")
+    handle = page.locator(HANDLES).first
+    low, high = handle.evaluate("(range) => [Number(range.min), Number(range.max)]")
+    for text, expected in (
+        ("-2,25", -2.25), ("−1.5", -1.5), ("x", -1.5), ("", -1.5), ("1e9", high), ("-999", low),
+        ("0.333", 0.33),
+    ):  # fmt: skip
+        typed.fill(text)
+        typed.press("Enter")
+        settle(page)
+        assert point(page) == (expected, START[1]), text
+        assert (
+            handle.input_value() == pytest.approx(str(expected))
+            or abs(float(handle.input_value()) - expected) <= 0.025
+        )
+    typed.fill("0.5")
+    typed.press("Enter")
+    settle(page)
+    assert_pictures_are_pytorchs(page)
+
+
+def test_sliders_speak_their_value_as_it_is_written(explorer):
+    handle = explorer.locator(HANDLES).last
+    assert handle.get_attribute("aria-valuetext") == "−1.00"
+    handle.press("PageUp")
+    assert handle.get_attribute("aria-valuetext") == "−0.75"
+
+
+# --- what a page may ask for ----------------------------------------------------------------------
+
+TRIES = {
+    "img-src": "new Image().src = 'https://127.0.0.2/picture.png'",
+    "script-src-elem": "document.head.append(Object.assign(document.createElement('script'), "
+    "{ src: 'https://127.0.0.2/code.js' }))",
+    "connect-src": "fetch('https://127.0.0.2/data').catch(() => {})",
+    "script-src": "setTimeout('globalThis.ran = true')",
+    "style-src-elem": "document.head.append(Object.assign(document.createElement('link'), "
+    "{ rel: 'stylesheet', href: 'https://127.0.0.2/style.css' }))",
+}
+
+
+@pytest.mark.parametrize("directive", TRIES)
+@pytest.mark.parametrize("place", ["http", "file"])
+def test_the_browser_refuses_what_is_not_the_books_own(
+    browser, small_book, small_address, place, directive
+):
+    url = small_address + EXPLORER if place == "http" else (small_book / EXPLORER).as_uri()
+    with opened(browser, url) as (page, visit):
+        refused = page.evaluate(f"""() => new Promise((done) => {{
+          addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));
+          setTimeout(done, 3000, "nothing");
+          {TRIES[directive]};
+        }})""")
+        assert refused == directive
+        assert all("csp" in reason for reason in visit.failed), "refused before it was sent"
+        assert len(visit.failed) == len(visit.outside)
+
+
+def test_only_a_page_with_jupyters_scripts_may_compile_code(small_book):
+    for path in small_book.rglob("*.html"):
+        text = path.read_text()
+        if "data-content_root" not in text:  # pieces that the theme leaves there, and a redirect
+            continue
+        (rules,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+        assert rules.startswith("default-src 'self';")
+        assert ("unsafe-eval" in rules) == (path.stem == FOREIGN)
+
+
 # --- reparameterisation ---------------------------------------------------------------------------
 
 
@@ -386,7 +503,7 @@ def test_the_decoded_sample_is_pytorchs_for_every_epsilon_and_image(reparameteri
 
     check(4)
     for slider in (0, 1):
-        handle = page.locator(".noUi-handle").nth(slider)
+        handle = page.locator(HANDLES).nth(slider)
         handle.focus()
         for key in ("ArrowRight", "Home", "End"):
             before = painted(page)[2]
@@ -471,7 +588,7 @@ def test_the_replay_shows_each_recorded_step(browser, small_address):
             assert_shows_the_recorded_step(page)
 
         check(0)
-        handle, maps = page.locator(".noUi-handle"), drawings(page, MAPS)
+        handle, maps = page.locator(HANDLES), drawings(page, MAPS)
         handle.focus()
         for key, frame in (("ArrowRight", 1), ("End", 23), ("ArrowLeft", 22), ("Home", 0)):
             handle.press(key)
@@ -499,7 +616,7 @@ def test_the_kl_playground_shows_the_librarys_divergence_wherever_it_is_moved(
                 return drawings(page, MAPS)
 
             assert point(page) == (1, -1)
-            handles, plane = page.locator(".noUi-handle"), page.locator(".vaelib-map").nth(1)
+            handles, plane = page.locator(HANDLES), page.locator(".vaelib-map").nth(1)
             names = [handles.nth(i).get_attribute("aria-label") for i in range(2)]
             assert names == ["μ", "log σ²"]
             moves = [(handles.nth(i), key) for i in (0, 1) for key in ("ArrowLeft", "Home", "End")]
@@ -553,7 +670,7 @@ def test_each_beta_shows_its_own_models_samples_bars_and_codes(browser, small_ad
             assert handle.get_attribute("aria-valuetext") == f"{beta:g}"
             maps.update(drawings(page, MAPS))
 
-        handle = page.locator(".noUi-handle")
+        handle = page.locator(HANDLES)
         assert handle.get_attribute("aria-label") == "β"
         check(2)
         handle.focus()
@@ -591,7 +708,7 @@ def test_a_decoder_that_does_not_come_leaves_the_last_pictures_and_a_sentence(
     with opened(browser, small_address + "chapters/betas.html") as (page, _):
         awake(page)
         page.route("**/beta-1.decoder.safetensors", lambda route: route.abort())
-        handle = page.locator(".noUi-handle")
+        handle = page.locator(HANDLES)
         handle.focus()
         handle.press("ArrowRight")
         settle(page)
@@ -691,14 +808,14 @@ def test_every_slider_of_the_book_moves_its_pictures(browser, book, address, nam
         return
     with opened(browser, f"{address}{name}.html") as (page, visit):
         for view in awake(page):
-            handles = view.locator(".noUi-handle")
+            handles = view.locator(HANDLES)
             for i in range(handles.count()):
                 before = drawings(page)
                 handles.nth(i).focus()
                 # A single step may be small beside the whole plane; one of the ends is far. The
                 # replay's slider begins at its first end.
-                now, least = map(handles.nth(i).get_attribute, ("aria-valuenow", "aria-valuemin"))
-                handles.nth(i).press("End" if now == least else "Home")
+                at_its_start = handles.nth(i).evaluate("(e) => e.value === e.min")
+                handles.nth(i).press("End" if at_its_start else "Home")
                 settle(page)
                 moved = drawings(page) != before
                 assert moved, handles.nth(i).get_attribute("aria-label")
@@ -718,7 +835,7 @@ SAYS = re.compile("This explorer could not start: ")
 
 def assert_told(page: Page, why: str) -> None:
     """The sentence is there, of a reader of the book; so is the still picture, and it stays."""
-    page.locator(".cell_output").scroll_into_view_if_needed()
+    page.locator(".cell_output").last.scroll_into_view_if_needed()
     sentence = page.get_by_text(SAYS).filter(has_text=re.compile(why))
     sentence.wait_for()
     page.locator(".explorer-still img").wait_for()
@@ -818,8 +935,13 @@ def test_without_a_canvas_to_draw_on_there_is_the_still_picture_and_a_sentence(
         assert_told(page, "no canvas")
 
 
-@pytest.mark.parametrize("script", ["book.js", "boot.js", "embed-amd.js", "anywidget.js"])
-@pytest.mark.parametrize("name", EXPLORERS)
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        *((name, script) for name in EXPLORERS for script in ("book.js", "widgets.js")),
+        *((FOREIGN, script) for script in ("book.js", "boot.js", "embed-amd.js", "anywidget.js")),
+    ],
+)
 def test_where_a_script_of_the_page_is_missing_there_is_the_still_picture_and_a_sentence(
     browser, small_address, name, script
 ):
@@ -866,17 +988,17 @@ def test_what_hangs_is_told_after_ten_seconds_and_still_waited_for(
 def test_scripts_that_come_late_take_the_sentence_back(browser, small_address):
     with hindered(browser, small_address, "kl") as (page, _):
         hanging = []
-        page.route("**/embed-amd.js*", lambda route: hanging.append(route))
+        page.route("**/widgets.js*", lambda route: hanging.append(route))
         page.clock.install()
         page.route(re.compile("start.js"), lambda route: route.fulfill(status=404, body=HTML))
-        with page.expect_request("**/embed-amd.js*"):
+        with page.expect_request("**/widgets.js*"):
             page.goto(f"{small_address}chapters/kl.html", wait_until="commit")
-        page.wait_for_function("() => globalThis.vaelibLoad")
+        page.evaluate(holds("globalThis.vaelibLoad"))
         page.clock.fast_forward(10_000)
         assert_told(page, "scripts have not come")
         for route in hanging:
             route.continue_()
         assert_told(page, "start.js is not there")
         page.clock.fast_forward(10_000)
-        page.wait_for_function("() => !document.querySelector('.vaelib-late')")
+        page.evaluate(holds("!document.querySelector('.vaelib-late')"))
         assert page.get_by_text(SAYS).count() == 1

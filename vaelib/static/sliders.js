@@ -38,7 +38,7 @@ function join(slider, attribute, model, trait, signal) {
 export function nameSliders(box, signal) {
   const repair = () => {
     for (const slider of box.querySelectorAll(".widget-slider")) {
-      const handle = slider.querySelector(".noUi-handle, .ui-slider-handle");
+      const handle = slider.querySelector(".noUi-handle, .ui-slider-handle, [type=range]");
       const label = slider.querySelector(".widget-label");
       if (label?.title === "null") label.removeAttribute("title");
       if (!handle || !label || handle.hasAttribute("data-lm-suppress-shortcuts")) continue;
