@@ -157,7 +157,7 @@ export async function mount({ model, el, load, patiently, signal }) {
     latest = look;
     el.setAttribute("aria-busy", "false");
     const [reconstruction, ...kl] = look.own;
-    history.push([look.steps, reconstruction, kl[0] + kl[1]]);
+    if (history.at(-1)?.[0] !== look.judged) history.push([look.judged, reconstruction, kl[0] + kl[1]]);
     // A long training's curve keeps every other point.
     if (history.length > 800) history = history.filter((_, i) => i % 2 === 0 || i === history.length - 1);
     draw();

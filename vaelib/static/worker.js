@@ -49,10 +49,11 @@ function look(all) {
   looks.at++;
   if (all) for (let from = 0; from < count; from += PART) judge(from, PART);
   else if (looks.at % 2) judge((((looks.at - 1) / 2) * PART) % count, PART);
+  if (all || looks.at % 2) looks.judged = training.steps;
   if (all || looks.at % 2 === 0) decodeAll();
   const mean = (which, i) => looks.parts.reduce((sum, part) => sum + part[which][i], 0) / looks.parts.length;
   const [own, right] = [0, 1].map((which) => [0, 1, 2].map((i) => mean(which, i)));
-  postMessage({ seed, steps: training.steps, rate: looks.rate, own, right, posterior: looks.posterior, side: SIDE, originals: held.levels, ...looks.pictures });
+  postMessage({ seed, steps: training.steps, judged: looks.judged, rate: looks.rate, own, right, posterior: looks.posterior, side: SIDE, originals: held.levels, ...looks.pictures });
 }
 
 /** The plane, draws from the prior and ten reconstructions, as levels up to 255. */
