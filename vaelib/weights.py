@@ -84,7 +84,7 @@ def _recipe_in(metadata: dict, path: Path) -> dict:
 
 def scores() -> dict[str, dict]:
     """What each model of the experiment and the sweep scores, shipped or not, by name: the fields
-    of :class:`vaelib.metrics.Score` and its recipe's ``hash``. ``make weights`` writes it."""
+    of :class:`vaelib.metrics.Score`, and what ``row_of`` in tools/train_weights.py adds to them."""
     return json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.is_file() else {}
 
 
