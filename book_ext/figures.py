@@ -50,7 +50,7 @@ def light(page: str, folder: Path, made: dict[Path, Path | None]) -> str:
         before, source, after, end = found.groups()
         count += 1
         file = (folder / source).resolve()
-        said = before + after
+        said = re.sub(r'\balt="[^"]*"', "", before + after)  # where it may be of widths
         more = "" if count == 1 else ' loading="lazy" decoding="async"'
         if file.suffix == ".svg" and file.is_file():
             drawn = re.search(r'width="\d+" height="\d+"', file.read_text(encoding="utf-8"))

@@ -194,17 +194,21 @@ def repair_pages(app: Sphinx, exception: Exception | None) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def policy(page: str) -> str:
-    """The POLICY of a page, with what is allowed to run that is written in it."""
-    scripts = [
+def handlers(page: str) -> set[str]:
+    """The code that a page's buttons run, written in their attributes."""
+    return set(map(html.unescape, HANDLER.findall(INLINE.sub("", page))))
+
+
+def policy(page: str, handlers: set[str]) -> str:
+    """The POLICY of a page, with what is allowed to run that is written in it, and `handlers`."""
+    scripts = {
         body
         for attributes, body in INLINE.findall(page)
         if "type=" not in attributes or 'type="module"' in attributes
-    ]
-    handlers = [html.unescape(code) for code in HANDLER.findall(INLINE.sub("", page))]
+    }
     hashes = {
         f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
-        for code in [*scripts, *handlers]
+        for code in scripts | handlers
     }
     rules = dict(POLICY)
     rules["script-src"] = " ".join([rules["script-src"], *sorted(hashes)])
@@ -214,16 +218,19 @@ def policy(page: str) -> str:
 
 
 def guard_pages(app: Sphinx, exception: Exception | None) -> None:
-    """Write each page's policy into it, when nothing else will be changed in it."""
+    """Write each page's policy into it, when nothing else will be changed in it.
+
+    All have the handlers of all, for the page that searches reads the pages it finds.
+    """
     if exception or app.builder.format != "html":
         return
-    for path in Path(app.outdir).rglob("*.html"):
-        text = path.read_text(encoding="utf-8")
-        start = '<meta charset="utf-8" />'
+    start = '<meta charset="utf-8" />'
+    pages = {path: path.read_text(encoding="utf-8") for path in Path(app.outdir).rglob("*.html")}
+    allowed = set().union(*map(handlers, pages.values()))
+    for path, text in pages.items():
         if start in text:
-            tag = f'<meta http-equiv="Content-Security-Policy" content="{policy(text)}" />'
-            text = text.replace(start, f"{start}\n    {tag}", 1)
-            path.write_text(text, encoding="utf-8")
+            tag = f'<meta http-equiv="Content-Security-Policy" content="{policy(text, allowed)}" />'
+            path.write_text(text.replace(start, f"{start}\n    {tag}", 1), encoding="utf-8")
 
 
 def copy_package_files(app: Sphinx, exception: Exception | None) -> None:
