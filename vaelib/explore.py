@@ -397,7 +397,7 @@ class Playground(Canvas):
     likelihood = traitlets.Enum(("Bernoulli", "Gaussian"), "Bernoulli").tag(sync=True)
     sigma = traitlets.Float(0.3, min=0.05, max=1).tag(sync=True)
     reduction = traitlets.Enum(("sum", "mean"), "sum").tag(sync=True)
-    lr = traitlets.Float(0.004, min=1e-4, max=0.1).tag(sync=True)
+    lr = traitlets.Float(0.006, min=1e-4, max=0.1).tag(sync=True)
     warm_up = traitlets.Int(0, min=0, max=2000).tag(sync=True)
     seed = traitlets.Int(1, min=0, max=9999).tag(sync=True)
     mistake = traitlets.Enum(("", *MUSEUM), "").tag(sync=True)

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromAddress, spreads, toAddress, typical } from "../../vaelib/static/playground.js";
 
-const VAE = { beta: 1, noise: "learned", likelihood: "Bernoulli", sigma: 0.3, reduction: "sum", lr: 0.004, warm_up: 0, mistake: "", seed: 1 };
+const VAE = { beta: 1, noise: "learned", likelihood: "Bernoulli", sigma: 0.3, reduction: "sum", lr: 0.006, warm_up: 0, mistake: "", seed: 1 };
 const MUSEUM = [{ name: "first" }, { name: "second" }];
 
 /** A look at 200 codes of the given spread and sigma. */

@@ -17,7 +17,7 @@ const LAYERS = [[D, H], [H, 2 * K], [K, H], [H, D]];
  * vaelib.mistakes, or "" for none.
  */
 export const RIGHT = {
-  beta: 1, noise: "learned", likelihood: "Bernoulli", sigma: 0.3, reduction: "sum", lr: 0.004, warm_up: 0, mistake: "",
+  beta: 1, noise: "learned", likelihood: "Bernoulli", sigma: 0.3, reduction: "sum", lr: 0.006, warm_up: 0, mistake: "",
 };
 export const NOISE = 0.5;
 
