@@ -18,7 +18,6 @@ from vaelib import plots
 from vaelib.data import Faces, Images
 from vaelib.latent import Codes
 from vaelib.losses import kl_divergence
-from vaelib.training import Config, History, Record
 
 
 @pytest.fixture(autouse=True)
@@ -45,14 +44,6 @@ def images(n=7, channels=1, h=4, w=6):
     return torch.rand(n, channels, h, w, generator=generator())
 
 
-def history(valid=True):
-    records = [
-        Record(e, e / 2, 10.0 / e, 9.0 / e, 1.0 / e, *([11.0 / e, 10.0 / e, 1.0 / e] * valid))
-        for e in (1, 2, 3)
-    ]
-    return History(Config(), records)
-
-
 def judged():
     """A recognised 7 on the left half, a 1 that is not recognised on the right."""
     digits = torch.full((20, 30), 7)
@@ -67,22 +58,12 @@ def posteriors(n=50):
     return Codes(mu, 2 * points(n, seed=1), mu, labels(n))
 
 
-def effects():
-    """Alphas (5,), an attribute's probability over 9 faces that rises, what another one does, and
-    the names of all."""
-    target = torch.linspace(0, 1, 5)[:, None] * torch.linspace(0.8, 1, 9)
-    return torch.linspace(-2, 2, 5), target, {"another": torch.full((5,), 0.1)}, ["own", "another"]
-
-
 HELPERS = {
     "pictures": lambda ax: plots.pictures(images(), ax=ax),
     "manifold": lambda ax: plots.manifold(images(6).unflatten(0, (2, 3)), ax=ax),
     "digit_map": lambda ax: plots.digit_map(*judged(), (-3, 3, -2, 2), ax=ax),
     "codes": lambda ax: plots.codes(points(), labels(), ax=ax),
-    "history": lambda ax: plots.history(history(), ax=ax),
     "histogram": lambda ax: plots.histogram_against_normal(points()[:, 0], ax=ax),
-    "feature_effects": lambda ax: plots.feature_effects(*effects(), ax=ax),
-    "matrix": lambda ax: plots.matrix(torch.eye(3), list("abc"), ax=ax),
     "kl_integrand": lambda ax: plots.kl_integrand(1.0, -1.0, ax=ax),
 }
 each_helper = pytest.mark.parametrize("draw", HELPERS.values(), ids=HELPERS)
@@ -335,24 +316,6 @@ def test_the_first_row_of_a_digit_map_is_its_top():
 # --- Curves ---------------------------------------------------------------------------------
 
 
-def test_a_history_shows_both_losses_and_their_unit():
-    run = history()
-    ax = plots.history(run, label="VAE")
-    training, held_out = ax.get_lines()
-    assert list(training.get_ydata()) == run["loss"]
-    assert list(held_out.get_ydata()) == run["valid_loss"]
-    assert list(held_out.get_xdata()) == [1, 2, 3]
-    assert (training.get_linestyle(), held_out.get_linestyle()) == ("--", "-")
-    assert training.get_color() == held_out.get_color()
-    assert "nats" in ax.get_ylabel()
-    names = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert names == ["VAE, training", "VAE, held out"]
-
-
-def test_a_history_without_validation_shows_one_line():
-    assert len(plots.history(history(valid=False)).get_lines()) == 1
-
-
 def test_the_histogram_is_a_density_beside_the_normal_density():
     ax = plots.histogram_against_normal(points(500)[:, 0])
     area = sum(bar.get_width() * bar.get_height() for bar in ax.patches)
@@ -453,42 +416,8 @@ def test_the_colours_of_the_digits_can_be_told_apart(seen):
 # --- Attributes -------------------------------------------------------------------------------
 
 
-def test_feature_effects_draw_the_mean_the_band_and_the_others():
-    alphas, target, others, names = effects()
-    ax = plots.feature_effects(alphas, target, others, names, title="Hat")
-    mean, other = (line.get_ydata() for line in ax.lines[:2])
-    torch.testing.assert_close(torch.as_tensor(mean), target.mean(1))
-    assert (torch.as_tensor(other) == 0.1).all()
-    (band,) = ax.collections
-    heights = torch.as_tensor(band.get_paths()[0].vertices)[:, 1]
-    assert heights.max() == pytest.approx(target.quantile(0.9, dim=1).max().item(), abs=1e-6)
-    assert ax.get_title() == "Hat"
-
-
 def look(line):
     return to_hex(line.get_color()), line.get_linestyle()
-
-
-def test_an_attribute_looks_the_same_in_every_panel_whatever_each_leaves_out():
-    alphas, target, *_ = effects()
-    names = ["Hat", "Beard", "Smile", "Glasses"]
-    looks = {}
-    for own in names:
-        others = {name: target[:, 0] for name in names if name != own}
-        ax = plots.feature_effects(alphas, target, others, names)
-        for line in ax.lines:
-            looks.setdefault(line.get_label(), set()).add(look(line))
-    seen = [looks[name] for name in names]
-    assert [len(each) for each in seen] == [1] * 4
-    assert len(set.union(*seen)) == 4  # and no two look alike
-
-
-def test_a_matrix_writes_each_value_where_it_stands():
-    values = torch.tensor([[1.0, -0.25], [0.5, 1.0]])
-    ax = plots.matrix(values, ["row", "column"])
-    written = {text.get_position(): text.get_text() for text in ax.texts}
-    assert written == {(0, 0): "1.00", (1, 0): "−0.25", (0, 1): "0.50", (1, 1): "1.00"}
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["row", "column"]
 
 
 @pytest.mark.parametrize("columns", [1, 7])

@@ -9,14 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from torch import Tensor
 
 from vaelib.data import Images
 from vaelib.latent import Codes
-from vaelib.training import History
 
 # Ten colours at least 23 apart (CIE76) for every reader, also with protanopia or deuteranopia, and
 # dark enough for white figures on them; every scatter also writes the digit on its cloud. Found by
@@ -160,18 +159,6 @@ def prior_circles(ax: Axes, sigmas: tuple[float, ...] = (1, 2, 3)) -> Axes:
     return ax
 
 
-def history(run: History, ax: Axes = None, label: str = "") -> Axes:
-    """Training loss (dashed) and validation loss (solid) in nats per image over epochs."""
-    ax = _axes(ax, (6, 3.5))
-    name = f"{label}, " if label else ""
-    (line,) = ax.plot(run["epoch"], run["loss"], "--", label=f"{name}training")
-    if run.last.valid_loss is not None:
-        ax.plot(run["epoch"], run["valid_loss"], color=line.get_color(), label=f"{name}held out")
-    ax.set(xlabel="epoch", ylabel="loss (nats per image)")
-    ax.legend(frameon=False)
-    return ax
-
-
 def histogram_against_normal(values: Tensor, ax: Axes = None, label: str = "") -> Axes:
     """Histogram of ``values`` (N,) as a density, with the standard normal density over it."""
     ax = _axes(ax, (5, 3))
@@ -180,45 +167,6 @@ def histogram_against_normal(values: Tensor, ax: Axes = None, label: str = "") -
     ax.plot(x, torch.exp(-(x**2) / 2) / (2 * torch.pi) ** 0.5, color=ORANGE, label="N(0, 1)")
     ax.set(ylabel="density")
     ax.legend(frameon=False)
-    return ax
-
-
-def feature_effects(
-    alphas: Tensor, target: Tensor, others: dict[str, Tensor], names: list[str],
-    ax: Axes = None, title: str = "",
-) -> Axes:  # fmt: skip
-    """What adding a feature vector does, against alpha (A,): the probability of the attribute
-    itself over faces, ``target`` (A, N), as mean and 10-90 % band, and how much the probability of
-    each of the ``others`` (A,) has changed. Their place among all ``names`` gives the colours, so
-    that an attribute looks the same in the panels of every target."""
-    ax = _axes(ax, (4, 3))
-    low, high = target.quantile(torch.tensor([0.1, 0.9]), dim=1).numpy()
-    alphas = alphas.numpy()
-    ax.fill_between(alphas, low, high, color=BLUE, alpha=0.2, lw=0)
-    ax.plot(alphas, target.mean(1), color=BLUE, lw=2.5, label="the attribute itself")
-    for name, change in others.items():
-        turn, k = divmod(names.index(name), len(DIGIT_COLORS))
-        style = ["-", "--"][(k + turn) % 2]
-        ax.plot(alphas, change, color=DIGIT_COLORS[k], lw=1.2, ls=style, label=name)
-    ax.axvline(0, color=GREY, lw=0.6)
-    ax.set(xlim=(alphas[0], alphas[-1]), ylim=(0, 1.02), title=title)
-    return ax
-
-
-def matrix(values: Tensor, names: list[str], ax: Axes = None) -> Axes:
-    """A square table (M, M) of values from -1 to 1 between things called ``names``, as colours from
-    orange over white to blue with the number written in each."""
-    ax = _axes(ax, (0.75 * len(names) + 1.5, 0.6 * len(names) + 1.2))
-    colours = LinearSegmentedColormap.from_list("vaelib", [ORANGE, "white", BLUE])
-    ax.imshow(values.numpy(), cmap=colours, vmin=-1, vmax=1)
-    for row, line in enumerate(values.tolist()):
-        for column, value in enumerate(line):
-            ink = "white" if abs(value) > 0.6 else "black"
-            text = f"{value:.2f}".replace("-", "−")
-            ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
-    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
-    ax.set_yticks(range(len(names)), names)
-    ax.tick_params(length=0)
     return ax
 
 

@@ -69,7 +69,7 @@ class Record:
 
 @dataclass
 class History:
-    """The records of a run, one an epoch; :func:`vaelib.plots.history` draws it."""
+    """The records of a run, one an epoch."""
 
     config: Config
     records: list[Record] = field(default_factory=list)
