@@ -12,6 +12,7 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
+from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw
 from sphinx.errors import ExtensionError
 from test_explore import JS, ROOT, modules_of, node
@@ -28,7 +29,7 @@ def extension(name: str):
     return module
 
 
-vae_book, figures = extension("vae_book"), extension("figures")
+vae_book, figures, icons = map(extension, ("vae_book", "figures", "icons"))
 bare = vae_book.bare
 
 
@@ -233,3 +234,42 @@ def test_a_page_s_pictures_say_their_size_and_wait_but_for_the_first(lines):
     assert "lazy" in third
     assert "lazy" in fourth
     assert len(made) == 2, "each file once"
+
+
+THEME = Path(importlib.util.find_spec("pydata_sphinx_theme").origin).parent
+
+
+@pytest.fixture
+def themed(tmp_path):
+    """A built page with two icons, and the theme's files as it brings them."""
+    static = THEME / "theme" / "pydata_sphinx_theme" / "static"
+    shutil.copytree(static, tmp_path / "_static")
+    page = '<i class="fa-solid fa-bars"></i><i class="fa-brands fa-github"></i>'
+    (tmp_path / "page.html").write_text(page)
+    return tmp_path
+
+
+def test_only_the_icons_that_pages_and_styles_show_are_left(themed):
+    icons.trim(themed)
+    css = (themed / icons.STYLE).read_text()
+    assert ".fa-bars:before" in css
+    assert ".fa-github:before" in css
+    assert ".fa-house:before" not in css
+    fonts = themed / "_static" / "vendor" / "fontawesome"
+    fonts = {path.name: path for path in fonts.rglob("fa-*")}
+    assert sorted(fonts) == ["fa-brands-400.woff", "fa-regular-400.woff", "fa-solid-900.woff"]
+    assert sum(path.stat().st_size for path in fonts.values()) < 20_000
+    assert all(name in css for name in fonts)
+    with TTFont(fonts["fa-solid-900.woff"]) as font:
+        assert 0xF0C9 in font.getBestCmap(), "the bars"
+        assert 0xF015 not in font.getBestCmap(), "no house"
+    with TTFont(fonts["fa-brands-400.woff"]) as font:
+        assert 0xF09B in font.getBestCmap(), "the cat"
+
+
+@pytest.mark.parametrize("change", [(":before{content", ":after{content"), (".woff2)", ".woff3)")])
+def test_a_theme_that_writes_its_icons_otherwise_stops_the_build_with_a_sentence(themed, change):
+    style = themed / icons.STYLE
+    style.write_text(style.read_text().replace(*change))
+    with pytest.raises(ExtensionError, match="the theme writes its icons in another way now"):
+        icons.trim(themed)
