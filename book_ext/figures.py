@@ -20,14 +20,14 @@ QUALITY = 90
 def webp(png: Path) -> Path | None:
     """The same picture as WebP, beside it; None where that is not smaller by a tenth.
 
-    Without loss; where that stays large, with a loss that the eye does not find if it saves half.
+    Without loss; where that stays large, with one that the eye does not find, if it saves much.
     """
     with Image.open(png) as opened:
         picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
     best = _packed(picture, lossless=True, quality=80)
     if len(best) > LARGE:
         lossy = _packed(picture, quality=QUALITY)
-        best = lossy if 2 * len(lossy) < len(best) else best
+        best = lossy if len(lossy) < 0.6 * len(best) else best
     if len(best) > 0.9 * png.stat().st_size:
         return None
     path = png.with_suffix(".webp")
