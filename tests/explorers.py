@@ -251,6 +251,11 @@ def assert_shows_the_mixed_face(where: Page | Locator) -> None:
         assert f"of z_new decoded {errors[0]:.5f}, of x decoded {errors[1]:.5f}." in says(where)
 
 
+def assert_shows_a_network_before_its_first_step(where: Page | Locator) -> None:
+    """What it shows once it trains is tested in tests/book/test_playground.py."""
+    assert says(where).startswith("After 0 steps: held out ")
+
+
 class Case(NamedTuple):
     """An explorer: the call that makes it, its sliders' names, and a check of all it shows."""
 
@@ -276,4 +281,5 @@ EXPLORERS = {
         [*map(readable, avatars.NAMES), "Morph"],
         assert_shows_the_mixed_face,
     ),
+    "playground": Case("playground()", [], assert_shows_a_network_before_its_first_step),
 }
