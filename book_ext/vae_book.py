@@ -29,7 +29,7 @@ PAGE = "data-content_root="  # which every page of the book has, and no other fi
 REPAIRS = {
     # Screen readers, and who steers by voice, stumble over a name that is not what is written on
     # the thing. Without these attributes the name is the writing.
-    r'(<summary) aria-label="Toggle hidden content"': (r"\1", '<details class="hide'),
+    r'(<summary) aria-label="Toggle hidden content"': (r"\1", '<details class="admonition hide'),
     r'(<button class="btn search-button-field [^>]*?) aria-label="Search"': (r"\1", PAGE),
     r'(<i class="theme-switch [^>]*?) title="[^"]*"': (r"\1", PAGE),
     # Draws the icons a second time, as SVG: 1.5 MB, where the style sheet has them as a font.

@@ -139,7 +139,7 @@ def test_one_widget_that_is_not_ours_leaves_the_page_to_jupyters_scripts(other):
 
 def theme_page(without: str = "") -> str:
     """What the theme's parts write that is repaired; `without` is left out."""
-    parts = """<html data-content_root="./"><details class="hide">
+    parts = """<html data-content_root="./"><details class="admonition hide above-input">
 <summary aria-label="Toggle hidden content">Show</summary>
 <button class="btn search-button-field x" aria-label="Search">
 <i class="theme-switch x" title="Light"></i>
