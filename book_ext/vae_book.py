@@ -46,18 +46,19 @@ REPAIRS = {
 }
 # What a page may ask for, and of whom: the promise that it asks nobody but this site, kept by the
 # browser. The explorers' modules are blobs, MathJax and the theme write styles into the page, and
-# small pictures are data. Scripts within a page are named one by one.
+# small pictures are data. Scripts within a page are named one by one. To a book opened from disk
+# 'self' is nobody in Firefox, hence file:, which no browser gives to a page from a server.
 POLICY = {
-    "default-src": "'self'",
-    "script-src": "'self' blob: 'unsafe-hashes'",
-    "style-src": "'self' 'unsafe-inline'",
-    "img-src": "'self' data: blob:",
-    "font-src": "'self' data:",
-    "connect-src": "'self' data: blob:",
-    "worker-src": "'self' blob:",
+    "default-src": "'self' file:",
+    "script-src": "'self' file: blob: 'unsafe-hashes'",
+    "style-src": "'self' file: 'unsafe-inline'",
+    "img-src": "'self' file: data: blob:",
+    "font-src": "'self' file: data:",
+    "connect-src": "'self' file: data: blob:",
+    "worker-src": "'self' file: blob:",
     "object-src": "'none'",
     "base-uri": "'self'",
-    "form-action": "'self'",
+    "form-action": "'self' file:",
 }
 INLINE = re.compile(r"<script(?![^>]*\ssrc=)([^>]*)>(.*?)</script>", re.DOTALL)
 HANDLER = re.compile(r'<[a-z][^<>]*?\son[a-z]+="([^"]*)"')

@@ -191,8 +191,14 @@ def test_a_policy_names_the_scripts_of_its_page_by_their_hashes_and_allows_nothi
         f"'sha256-{base64.b64encode(hashlib.sha256(code).digest()).decode()}'"
         for code in (b"a();", b'go("1")')
     }
-    assert set(rules["script-src"].split()) == {"'self'", "blob:", "'unsafe-hashes'", *hashes}
-    assert rules["default-src"] == "'self'"
+    assert set(rules["script-src"].split()) == {
+        "'self'",
+        "file:",
+        "blob:",
+        "'unsafe-hashes'",
+        *hashes,
+    }
+    assert rules["default-src"] == "'self' file:"
     assert "unsafe-eval" in vae_book.policy(page + '<script src="embed-amd.js">', set())
 
 
