@@ -10,11 +10,11 @@ const CHOICES = {
   likelihood: { Bernoulli: "Bernoulli", Gaussian: "Gaussian" },
   reduction: { sum: "sum", mean: "mean" },
 };
-// The four models of chapter 4's experiment, as settings.
+// Four of the models of chapter 4's experiment, as settings.
 const MODELS = {
   AE: { noise: "off", beta: 0 },
-  "AE + noise": { noise: "fixed", beta: 0 },
-  "σ without a price": { noise: "learned", beta: 0 },
+  "fixed noise": { noise: "fixed", beta: 0 },
+  "free σ": { noise: "learned", beta: 0 },
   VAE: { noise: "learned", beta: 1 },
 };
 // A range input has even steps; what it means: position -> value, and back. Beta's scale is a logarithm's, with 0 before it.
