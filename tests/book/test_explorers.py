@@ -481,7 +481,7 @@ def test_only_a_page_with_jupyters_scripts_may_compile_code(small_book):
         if "data-content_root" not in text:  # pieces that the theme leaves there, and a redirect
             continue
         (rules,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
-        assert rules.startswith("default-src 'self';")
+        assert rules.startswith("default-src 'self' file:;")
         assert ("unsafe-eval" in rules) == (path.stem == FOREIGN)
 
 
