@@ -310,6 +310,18 @@ def test_an_attribute_without_two_sides_has_no_vector(value, who):
         latent.feature_vector(mu, has)
 
 
+def test_a_traversal_turns_its_latent_and_leaves_the_others():
+    model = replace(TINY, latent_dim=5).build().eval()
+    z, values = torch.randn(5, generator=generator()), torch.tensor([-2.0, 0.0, 2.0])
+    sheet = latent.traversals(model, z, torch.tensor([3, 1]), values)
+    assert sheet.shape == (2, 3, 1, 8, 8)
+    other = z.clone()
+    other[3] = -2
+    torch.testing.assert_close(sheet[0, 0], latent.decode_images(model, other[None])[0])
+    same = latent.traversals(model, z, torch.tensor([1]), z[1:2])
+    torch.testing.assert_close(same[0], latent.decode_images(model, z[None]))
+
+
 def test_balancing_with_nobody_to_compare_says_so():
     mu, has = torch.randn(4, 3), torch.tensor([True, True, False, False])
     with pytest.raises(ValueError, match=r"no two faces that agree .*balance fewer .*got 1"):

@@ -107,6 +107,15 @@ def manifold(model: nn.Module, grid: Tensor) -> Tensor:
     return pictures.reshape(rows, columns, *pictures.shape[1:])
 
 
+def traversals(model: nn.Module, z: Tensor, latents: Tensor, values: Tensor) -> Tensor:
+    """Pictures (rows, columns, C, H, W) of one code ``z`` (K,): a row for each of ``latents``,
+    that one set to each of ``values`` in turn and the others as they are."""
+    grid = z.repeat(len(latents), len(values), 1)
+    for row, k in zip(grid, latents.tolist()):
+        row[:, k] = values
+    return manifold(model, grid)
+
+
 def interpolate(start: Tensor, end: Tensor, steps: int, spherical: bool = False) -> Tensor:
     """Codes from ``start`` to ``end``, both (K,) or (N, K) -> (steps, K) or (steps, N, K).
 
