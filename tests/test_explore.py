@@ -5,6 +5,7 @@ In a browser: tests/book/test_explorers.py. The engine's own tests in JavaScript
 
 import base64
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ import torch
 
 import codes as writer
 import replay
-from vaelib import avatars, data, explore, explorer_assets, latent, training, weights
+from vaelib import avatars, data, explore, explorer_assets, latent, losses, training, weights
 from vaelib.data import Faces, Images
 from vaelib.models import Architecture
 
@@ -122,6 +123,50 @@ def test_engine_equals_pytorch_on_shipped_weights():
         jobs += jobs_of(name, weights.load(name), details and Architecture(**details))
     assert jobs
     assert_engine_agrees(jobs)
+
+
+def test_the_exact_posterior_and_its_bounds_are_pytorchs():
+    """Of a 2, a 5 and an 8: one gap that draws close, one that they do not, and one between."""
+    name, ks, side = "vae-mnist-2d", [1, 10, 100], 0.02
+    x, model = explorer_assets.load_digits()[0][[2, 5, 8]], weights.load(name)
+    middles = torch.arange(-5 + side / 2, 5, side)
+    grid = torch.cartesian_prod(middles, middles)
+    with torch.no_grad():
+        mu, log_var = model.encode(x)
+        logits = (model.decode(part).flatten(1) for part in grid.split(20_000))
+        rows = [
+            part @ x.flatten(1).T - torch.nn.functional.softplus(part).sum(1, keepdim=True)
+            for part in logits
+        ]
+        epsilon = torch.randn(20_000, 1, 2, generator=torch.Generator().manual_seed(0))
+        z = mu + (log_var / 2).exp() * epsilon
+        log_w = torch.stack([-losses.bernoulli_nll(model.decode(part), x) for part in z])
+    zero = torch.zeros(2)
+    log_w = log_w + losses.log_normal(z, zero, zero) - losses.log_normal(z, mu, log_var)
+    joint = torch.cat(rows).double() + losses.log_normal(grid, zero, zero)[:, None]
+    evidence = joint.logsumexp(0) + 2 * math.log(side)
+    means = joint.softmax(0).T @ grid.double()
+
+    sigma = (log_var / 2).exp()
+    images = [
+        {"x": pixels.tolist(), "mu": m.tolist(), "sigma": s.tolist()}
+        for pixels, m, s in zip(x.flatten(1), mu, sigma, strict=True)
+    ]
+    decoder = str(weights.FOLDER / f"{name}.decoder.safetensors")
+    answer = subprocess.run(
+        [node(), JS / "run_posterior.mjs"], capture_output=True, text=True, check=False,
+        input=json.dumps({"decoder": decoder, "images": images, "ks": ks}),
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    for i, got in enumerate(json.loads(answer.stdout)):
+        assert got["logEvidence"] == pytest.approx(evidence[i].item(), abs=0.01)
+        assert got["mean"] == pytest.approx(means[i].tolist(), abs=0.002)
+        for k, bound in zip(ks, got["bounds"], strict=True):
+            groups = log_w[:, i].reshape(-1, k).logsumexp(1) - math.log(k)
+            error = groups.std().item() / len(groups) ** 0.5  # of PyTorch's mean; ours has its own
+            assert bound == pytest.approx(groups.mean().item(), abs=0.01 + 5 * error)
+            assert bound < evidence[i]
+        assert got["elbo"] == got["bounds"][0]
 
 
 # --- the widgets, without a page ------------------------------------------------------------------

@@ -1,0 +1,34 @@
+// The exact posterior where everything is known: a decoder of two pixels whose logits are far from 0, a flat and a narrow posterior.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { boundsOf, elbo, logLikelihood, logSumExp, weighed } from "../../vaelib/static/evidence.js";
+
+const near = (a, b, tolerance) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not within ${tolerance} of ${b}`);
+const PRIOR = { mu: [0, 0], sigma: [1, 1] };
+const KS = [1, 2, 10, 100, 1000];
+
+test("log p(x|z) is that of a Bernoulli variable, for logits of any size", () => {
+  for (const logit of [-3, 0, 0.5, 40, 800]) {
+    near(logLikelihood([1], [logit]), -Math.log1p(Math.exp(-logit)), 1e-9);
+    near(logLikelihood([0], [logit]), logLikelihood([1], [-logit]), 1e-9);
+  }
+  assert.equal(logLikelihood([1], [-800]), -800);
+  near(logSumExp([-1000, -1000]), -1000 + Math.log(2), 1e-9);
+});
+
+test("where q is the exact posterior each bound is log p(x)", async () => {
+  const grid = await weighed(() => [0.3, -2], [1, 0.25], PRIOR);
+  const evidence = logLikelihood([1, 0.25], [0.3, -2]);
+  near(elbo(grid), evidence, 1e-9);
+  for (const bound of (await boundsOf(grid, KS)).bounds) near(bound, evidence, 1e-9);
+});
+
+test("with more draws the bound rises, and stays below what q sees of p(x)", async () => {
+  const grid = await weighed(([z1, z2]) => [3 * z1, 2 * z2 - 1], [1, 0], PRIOR);
+  const seen = logSumExp(grid.map(({ share, logWeight }) => Math.log(share) + logWeight));
+  const { bounds, draws } = await boundsOf(grid, KS);
+  for (let i = 1; i < KS.length; i++) assert.ok(bounds[i] > bounds[i - 1], `${bounds}`);
+  assert.ok(bounds.at(-1) < seen);
+  near(bounds.at(-1), seen, 0.01);
+  assert.equal(draws.length, 1000);
+});
