@@ -572,8 +572,37 @@ def test_a_drawn_digit_is_encoded_in_the_page_as_pytorch_encodes_it(browser, sma
         assert nearest.count("1") >= 8, nearest
         page.get_by_role("button", name="Clear").click()
         assert "Draw a digit" in page.locator(".vaelib-sum").inner_text()
+        assert painted(page).sum() == 0, "Clear leaves a picture"
         page.get_by_role("radio", name="a 9").check(force=True)
         check()
+
+
+def test_the_pad_shows_the_chosen_digit_and_takes_strokes_back(browser, small_address):
+    with explorer_at(browser, small_address + "chapters/draw.html") as page:
+
+        def on_the_pad() -> str:
+            settle(page)
+            return page.locator(".vaelib-pad").evaluate("(pad) => pad.toDataURL()")
+
+        chosen = on_the_pad()
+        page.get_by_role("radio", name="a 7").check(force=True)
+        assert on_the_pad() != chosen
+        box = page.locator(".vaelib-pad").bounding_box()
+        seen = []
+        for share in (0.3, 0.7):
+            x, y = box["x"] + share * box["width"], box["y"] + 0.5 * box["height"]
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.mouse.move(x, y + 0.3 * box["height"], steps=3)
+            page.mouse.up()
+            seen.append((on_the_pad(), says(page)))
+        assert seen[0] != seen[1]
+        undo = page.get_by_role("button", name="Undo")
+        undo.click()
+        assert (on_the_pad(), says(page)) == seen[0]
+        undo.click()
+        page.get_by_role("button", name="Clear").click()
+        assert "Draw a digit" in says(page)
 
 
 # --- training, replayed ---------------------------------------------------------------------------

@@ -26,18 +26,18 @@ export async function mount({ model, el, load, signal }) {
   map.show({ codes: { z: mu.data, labels: labels.data, sigma: sigma.data } });
   const pictures = ["what the encoder gets", "μ decoded"].map(pictureFrame);
   const note = element("p", { class: "vaelib-sum" });
-  const [choice, mark] = digitChoice(digits, "or choose a test image", (i) => {
-    clear();
-    look(digits.pixels(i));
+  const [choice, mark] = digitChoice(digits, "or choose a test image", choose);
+  const [undo, wipe] = ["Undo", "Clear"].map((name) => element("button", { type: "button" }, name));
+  undo.addEventListener("click", () => {
+    strokes.pop();
+    redraw();
   });
-  const wipe = element("button", { type: "button" }, "Clear");
   wipe.addEventListener("click", () => {
-    clear();
-    mark(-1);
-    note.textContent = "Draw a digit in the square.";
+    strokes = [];
+    redraw();
   });
   el.replaceChildren(
-    sideBySide(["Draw a digit", pad, wipe], ["Its code", canvas]),
+    sideBySide(["Draw a digit", pad, undo, " ", wipe], ["Its code", canvas]),
     choice,
     note,
     element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure)),
@@ -45,10 +45,42 @@ export async function mount({ model, el, load, signal }) {
   const speak = quietSpeaker(el);
   const ink = brush(pad, { willReadFrequently: true });
   let shown = null;
+  // Lists of places that the pen went through.
+  let strokes = [];
 
   function clear() {
     ink.fillStyle = "#fff";
     ink.fillRect(0, 0, SIDE, SIDE);
+  }
+
+  // A test image goes to the encoder as it is; on the pad it is only seen, and the first stroke takes its place.
+  function choose(i) {
+    strokes = [];
+    clear();
+    const small = element("canvas");
+    paintPicture(small, digits.pixels(i), DIGIT);
+    ink.drawImage(small, 0, 0, SIDE, SIDE);
+    mark(i);
+    look(digits.pixels(i));
+  }
+
+  function redraw() {
+    clear();
+    mark(-1);
+    Object.assign(ink, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#000" });
+    for (const places of strokes) {
+      ink.beginPath();
+      ink.moveTo(...places[0]);
+      for (const place of places) ink.lineTo(...place);
+      ink.stroke();
+    }
+    if (strokes.length) return lookAtDrawing();
+    shown = null;
+    map.draw(null);
+    for (const [picture] of pictures) paintPicture(picture, new Float32Array(28 * 28), DIGIT);
+    canvas.setAttribute("aria-label", "Map of the codes");
+    note.textContent = "Draw a digit in the square.";
+    speak(note.textContent);
   }
 
   // Shows what the model makes of pixels in [0, 1], 28 x 28.
@@ -67,40 +99,32 @@ export async function mount({ model, el, load, signal }) {
   }
 
   const lookAtDrawing = oncePerFrame(() => {
+    if (!strokes.length) return;
     const { data } = ink.getImageData(0, 0, SIDE, SIDE);
     const drawn = Float32Array.from({ length: SIDE * SIDE }, (_, i) => 1 - data[4 * i] / 255);
     const small = fitted(drawn, SIDE);
     if (small) look(centred(small));
   });
-  letDraw(pad, ink, () => {
-    mark(-1);
-    lookAtDrawing();
+  letDraw(pad, (place, first) => {
+    if (first) strokes.push([]);
+    strokes.at(-1).push(place);
+    redraw();
   });
-  clear();
-  mark(model.get("digit"));
-  look(digits.pixels(model.get("digit")));
-  fitMaps(el, signal, [map], () => map.draw(shown.mu, shown));
+  choose(model.get("digit"));
+  fitMaps(el, signal, [map], () => map.draw(shown && shown.mu, shown));
 }
 
-function letDraw(pad, ink, changed) {
+function letDraw(pad, reach) {
   const place = (event) => {
     const frame = pad.getBoundingClientRect();
     return [((event.clientX - frame.left) / frame.width) * SIDE, ((event.clientY - frame.top) / frame.height) * SIDE];
   };
-  const stroke = (event) => {
-    ink.lineTo(...place(event));
-    ink.stroke();
-    changed();
-  };
   pad.addEventListener("pointerdown", (event) => {
     pad.setPointerCapture(event.pointerId);
-    Object.assign(ink, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#000" });
-    ink.beginPath();
-    ink.moveTo(...place(event));
-    stroke(event);
+    reach(place(event), true);
   });
   pad.addEventListener("pointermove", (event) => {
-    if (pad.hasPointerCapture(event.pointerId)) stroke(event);
+    if (pad.hasPointerCapture(event.pointerId)) reach(place(event));
   });
 }
 
