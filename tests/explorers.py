@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+import pytest
 import torch
 from playwright.sync_api import Locator, Page
 
@@ -218,6 +219,36 @@ def assert_says_the_librarys_kl(where: Page | Locator) -> None:
     assert (torch.tensor(got) - wanted).abs().max() <= 6e-4, (got, wanted)
 
 
+@cache
+def bounds_of(digit: int) -> torch.Tensor:
+    """log p(x) and the ELBO of a test image: sums by PyTorch, of a grid around mu, and of draws."""
+    x = explorer_assets.load_digits()[0][[digit]]
+    with torch.no_grad():
+        mu, log_var = model(VAE).encode(x)
+        steps = torch.arange(-0.6, 0.6, 0.006)
+        around = mu + torch.cartesian_prod(steps, steps)
+        drawn = mu + (log_var / 2).exp() * torch.randn(20_000, 2)
+        zero = torch.zeros(2)
+        joint, weight = (
+            losses.log_normal(z, zero, zero)
+            - losses.bernoulli_nll(model(VAE).decode(z), x.expand(len(z), -1, -1, -1))
+            for z in (around, drawn)
+        )
+        elbo = (weight - losses.log_normal(drawn, mu, log_var)).mean()
+        return torch.stack([joint.logsumexp(0) + 2 * torch.tensor(0.006).log(), elbo])
+
+
+def assert_says_how_far_the_bound_is_from_pytorchs_evidence(where: Page | Locator) -> None:
+    evidence, elbo, gap, k, left = map(
+        float, re.findall(r"-?\d+\.\d\d|(?<=k = )\d+", says(where).replace(",", ""))
+    )
+    assert [evidence, elbo] == pytest.approx(bounds_of(2).tolist(), abs=0.1)
+    assert gap == pytest.approx(evidence - elbo, abs=0.011)
+    assert k == point(where)[0]
+    assert 0 <= left <= gap
+    assert (left == gap) == (k == 1)
+
+
 def faces_seen(where: Page | Locator) -> torch.Tensor:
     """The mixer's pictures that are not hidden, in levels, (pictures, 3, 64, 64)."""
     levels = where.locator(".vaelib-faces .vaelib-picture:visible").evaluate_all("""(all) =>
@@ -273,6 +304,9 @@ EXPLORERS = {
         f"reparameterisation_explorer(digit={DIGIT})", ["ε₁", "ε₂"], assert_shows_the_sample
     ),
     "draw": Case("draw_a_digit()", [], assert_shows_the_chosen_digit),
+    "posterior": Case(
+        "exact_posterior()", ["k"], assert_says_how_far_the_bound_is_from_pytorchs_evidence
+    ),
     "replay": Case("training_replay()", ["frame"], assert_shows_the_recorded_step),
     "betas": Case("beta_explorer(beta=0.5)", ["β"], assert_shows_the_model_of_its_beta),
     "kl": Case("kl_playground()", ["μ", "log σ²"], assert_says_the_librarys_kl),

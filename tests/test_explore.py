@@ -242,11 +242,12 @@ def test_explorer_is_made_of_real_sliders_and_warns_of_nothing(shipped):
         lambda ae, vae: explore.latent_explorer(ae, vae),
         lambda ae, vae: explore.reparameterisation_explorer(vae),
         lambda ae, vae: explore.draw_a_digit(vae),
+        lambda ae, vae: explore.exact_posterior(vae),
         lambda ae, vae: explore.training_replay(),
         lambda ae, vae: explore.kl_playground(),
         lambda ae, vae: explore.beta_explorer(),
     ],
-    ids=["latent", "reparameterisation", "draw", "replay", "kl", "betas"],
+    ids=["latent", "reparameterisation", "draw", "posterior", "replay", "kl", "betas"],
 )
 def test_explorer_embeds_little(shipped, make):
     assert embedded_bytes(lambda: make(*shipped)) <= 8_000

@@ -232,9 +232,7 @@ def reparameterisation_explorer(
         f"epsilon{k}": {"description": label, "value": value, "min": -3, "max": 3, "step": 0.05}
         for k, label, value in ((1, "ε₁", epsilon[0]), (2, "ε₂", epsilon[1]))
     }
-    text = (
-        f"Reparameterisation: an image of a {digit}, its posterior, and one sample of it, decoded."
-    )
+    text = f"Reparameterisation: an image of a {digit}, its posterior, and a sample of it, decoded."
 
     def still() -> bytes:
         return stills.reparameterisation(weights.load(name), *_posterior(name, digit), epsilon)
@@ -273,6 +271,26 @@ def draw_a_digit(name: str = "vae-mnist-2d", digit: int = 2) -> Explorer:
     return Explorer({}, canvas, still, text)
 
 
+class ExactPosterior(DrawnDigit):
+    """The canvas of :func:`exact_posterior`; ``position`` is the slider's, which has k draws."""
+
+    position = traitlets.Int().tag(sync=True)
+
+
+def exact_posterior(name: str = "vae-mnist-2d", digit: int = 2) -> Explorer:
+    """The exact posterior of one of ten test images, the encoder's q on it, and bounds of k draws
+    below log p(x): summed over the plane in the page (``static/evidence.js``), as in chapter 6."""
+    from vaelib import stills
+
+    canvas = ExactPosterior(explorer="posterior", name=name, digit=digit)
+    draws = [str(k) for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)]  # in posterior.js too
+    slider = {"description": "k", "options": draws, "index": 0}
+    model, posterior = weights.load(name), _posterior(name, digit)
+    text = f"The exact posterior of an image of a {digit}, and the encoder's normal on it."
+    still = lambda: stills.reparameterisation(model, *posterior, exact=True)  # noqa: E731
+    return Explorer({"position": slider}, canvas, still, text)
+
+
 class Replay(Canvas):
     """The canvas of :func:`training_replay`: which of the recorded steps is shown."""
 
@@ -299,9 +317,7 @@ def training_replay(frame: int = 0) -> Explorer:
     slider = {"description": "frame", "value": frame, "min": 0, "max": count - 1, "step": 1}
     slider["readout_format"] = "d"
     step = int(tensors["steps"][frame])
-    text = (
-        f"Training replay: codes of test images and reconstructions after {step} steps, AE and VAE."
-    )
+    text = f"Training replay: codes and reconstructions of test images, step {step}, AE and VAE."
 
     def still() -> bytes:
         return stills.training_replay(tensors, frame, KINDS, boxes)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from vaelib import latent, plots
+from vaelib import latent, losses, plots
 
 
 def latent_plane(panes: list[dict], z: tuple[float, float]) -> bytes:
@@ -30,21 +30,24 @@ def latent_plane(panes: list[dict], z: tuple[float, float]) -> bytes:
 
 
 def reparameterisation(
-    model: nn.Module, picture: Tensor, mu: Tensor, sigma: Tensor, epsilon: tuple[float, float]
+    model: nn.Module, picture: Tensor, mu: Tensor, sigma: Tensor, epsilon=(0.0, 0.0), exact=False
 ) -> bytes:
     """A posterior ``mu``, ``sigma`` (2,) with one sample in it, and ``picture`` (1, C, H, W) beside
-    what ``model`` decodes at mu and at the sample."""
+    what ``model`` decodes at mu and at the sample; on the plane the ``exact`` posterior, or not."""
     z = mu + sigma * torch.tensor(epsilon)
     decoded = latent.decode_images(model, torch.stack([mu, z]))
     figure = _figure(7.2, 3.4)
     plane, sheet = figure.subplots(1, 2)
+    if exact:
+        steps = torch.linspace(-8, 8, 81)
+        grid = mu + sigma * torch.cartesian_prod(steps, steps)
+        log_p_x = -losses.bernoulli_nll(model.decode(grid), picture.expand(len(grid), -1, -1, -1))
+        density = (log_p_x - grid.square().sum(1) / 2).softmax(0).reshape(81, 81).T.detach()
+        plane.contourf(*(mu + sigma * steps[:, None]).T.numpy(), density.numpy(), cmap="Oranges")
     angle = torch.linspace(0, 2 * math.pi, 100)
+    circle = torch.stack([angle.cos(), angle.sin()], 1)
     for reach in (1, 2, 3):
-        plane.plot(
-            (mu[0] + reach * sigma[0] * angle.cos()).numpy(),
-            (mu[1] + reach * sigma[1] * angle.sin()).numpy(),
-            color="black", linewidth=1,
-        )  # fmt: skip
+        plane.plot(*(mu + reach * sigma * circle).T.numpy(), color="black", linewidth=1)
     plane.plot(*zip(mu.tolist(), z.tolist(), strict=True), "o-", color="black")
     plane.set(title="q(z|x), and z in it", xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     plots.pictures(torch.cat([picture, decoded]), columns=3, ax=sheet)

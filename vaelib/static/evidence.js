@@ -131,7 +131,7 @@ export async function boundsOf(grid, ks, signal) {
   const upTo = Float64Array.from(grid, ({ share }) => (reached += share));
   // What q sees of p(x): the mean weight of k draws is this on average, whatever k.
   const seen = logSumExp(grid.map(({ share, logWeight }) => Math.log(share) + logWeight));
-  const random = seeded(1);
+  const random = seeded(2463534242);
   const groups = ks.map(() => []);
   let draws;
   await slowly(Array(TRIES).fill(), () => {
@@ -172,7 +172,7 @@ function find(numbers, wanted) {
 
 /** Numbers in [0, 1) that are the same each time: Marsaglia's xorshift of 32 bits. */
 export function seeded(seed) {
-  let state = seed;
+  let state = seed | 0;
   return () => {
     state ^= state << 13;
     state ^= state >>> 17;
