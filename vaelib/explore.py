@@ -245,28 +245,29 @@ class DrawnDigit(Canvas):
 
     name = traitlets.Unicode().tag(sync=True)
     digit = traitlets.Int(3).tag(sync=True)
+    tour = traitlets.Bool(False).tag(sync=True)
     box = traitlets.List().tag(sync=True)
     colours = traitlets.List().tag(sync=True)
 
 
-def draw_a_digit(name: str = "vae-mnist-2d", digit: int = 2) -> Explorer:
+def draw_a_digit(name: str = "vae-mnist-2d", digit: int = 2, tour: bool = False) -> Explorer:
     """Draw with mouse or finger: the encoder runs in the page and says where the drawing lies.
 
     name: a shipped VAE with a 2-D code and a file of codes; digit: which of ten test images is
-    there before anything is drawn. The drawing is made into a picture as MNIST's were: scaled into
-    20 x 20, its centre of mass in the middle of 28 x 28 (``static/mnist.js``).
+    there at first; tour: the others follow until the reader takes over. A drawing is made into a
+    picture as MNIST's were: into 20 x 20, centred by mass in 28 x 28 (``static/mnist.js``).
     """
     if "sigma" not in load_codes(name):
         raise ValueError(f"{name} is no VAE: its codes are points, without a sigma to show")
     from vaelib import plots, stills
 
-    box, colours = code_box(name), plots.DIGIT_COLORS
-    canvas = DrawnDigit(explorer="draw", name=name, digit=digit, box=box, colours=colours)
+    plane = {"box": code_box(name), "colours": plots.DIGIT_COLORS}
+    canvas = DrawnDigit(explorer="draw", name=name, digit=digit, tour=tour, **plane)
     text = f"Draw a digit: an image of a {digit}, where it lies among the codes, and its decoding."
 
     def still() -> bytes:
         picture, mu, _ = _posterior(name, digit)
-        return stills.drawn_digit(weights.load(name), picture, mu, load_codes(name), box)
+        return stills.drawn_digit(weights.load(name), picture, mu, load_codes(name), plane["box"])
 
     return Explorer({}, canvas, still, text)
 

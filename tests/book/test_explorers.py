@@ -27,6 +27,7 @@ from explorers import (
     assert_every_slider_moves_the_pictures,
     assert_pictures_are_pytorchs,
     assert_says_the_librarys_kl,
+    assert_shows_the_chosen_digit,
     assert_shows_the_mixed_face,
     assert_shows_the_model_of_its_beta,
     assert_shows_the_recorded_step,
@@ -56,6 +57,7 @@ pytestmark = pytest.mark.book
 EXPLORER = "chapters/explorer.html"
 MAPS = ".vaelib-map"
 FOREIGN = "foreign"  # a page with a widget that our few lines do not draw
+TOUR = "tour"  # a page as the landing page begins
 ABOVE = "# Far above\n\n" + "A line of text.\n\n" * 60
 
 
@@ -81,8 +83,13 @@ def small_book(tmp_path_factory) -> Path:
         nbformat.v4.new_code_cell("from vaelib import explore\n\nexplore.kl_playground()"),
     ]
     nbformat.write(notebook, source / "chapters" / f"{FOREIGN}.ipynb")
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("# A tour of the digits"),
+        nbformat.v4.new_code_cell("from vaelib import explore\n\nexplore.draw_a_digit(tour=True)"),
+    ]
+    nbformat.write(notebook, source / "chapters" / f"{TOUR}.ipynb")
     (source / "intro.md").write_text("# Text alone\n\nNothing moves here.\n")
-    chapters = [{"file": f"chapters/{name}"} for name in [*EXPLORERS, FOREIGN]]
+    chapters = [{"file": f"chapters/{name}"} for name in [*EXPLORERS, FOREIGN, TOUR]]
     contents = {"format": "jb-book", "root": "intro", "chapters": chapters}
     (source / "_toc.yml").write_text(yaml.safe_dump(contents))
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())
@@ -605,6 +612,66 @@ def test_the_pad_shows_the_chosen_digit_and_takes_strokes_back(browser, small_ad
         assert "Draw a digit" in says(page)
 
 
+def test_a_tour_goes_on_by_itself_until_a_reader_draws_and_leaves_the_drawing(
+    browser, small_address
+):
+    with explorer_at(browser, f"{small_address}chapters/{TOUR}.html") as page:
+        stop, chosen = (
+            page.get_by_role("button", name="Stop"),
+            page.get_by_role("radio", name="a 4"),
+        )
+        page.evaluate(holds("document.querySelectorAll('.vaelib-digits input')[4].checked"))
+        assert chosen.is_checked()
+        pad = page.locator(".vaelib-pad")
+        box = pad.bounding_box()
+        page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.9 * box["height"], steps=5)
+        page.mouse.up()
+        settle(page)
+        assert stop.count() == 0
+        assert not page.locator(".vaelib-digits input:checked").count(), (
+            "a drawing is no test image"
+        )
+        seen = (pad.evaluate("(pad) => pad.toDataURL()"), says(page), drawings(page))
+        page.wait_for_timeout(3000)  # longer than the tour rests on a digit
+        page.keyboard.press("Shift")
+        assert (pad.evaluate("(pad) => pad.toDataURL()"), says(page), drawings(page)) == seen
+
+
+def test_a_tour_decodes_every_code_on_its_way_and_stops_on_a_digit(browser, small_address):
+    with explorer_at(browser, f"{small_address}chapters/{TOUR}.html") as page:
+        before, stop = drawings(page), page.get_by_role("button", name="Stop")
+        # The pad is still the digit's when its code has left for the next.
+        page.evaluate(
+            holds(
+                "document.querySelectorAll('.vaelib-picture')[1].toDataURL() !== first",
+                "first = document.querySelectorAll('.vaelib-picture')[1].toDataURL()",
+            )
+        )
+        assert drawings(page)[0] == before[0]
+        stop.click()
+        settle(page)
+        assert stop.count() == 0
+        checked = "(all) => all.findIndex((one) => one.checked)"
+        digit = page.locator(".vaelib-digits input").evaluate_all(checked)
+        assert_shows_the_chosen_digit(page, digit)
+        seen = drawings(page)
+        page.wait_for_timeout(3000)
+        assert drawings(page) == seen
+
+
+def test_no_tour_where_a_reader_wants_less_motion(browser, small_address):
+    url = f"{small_address}chapters/{TOUR}.html"
+    with opened(browser, url, reduced_motion="reduce") as (page, visit):
+        awake(page)
+        seen = drawings(page)
+        page.wait_for_timeout(3000)
+        assert drawings(page) == seen
+        assert page.get_by_role("button", name="Stop").count() == 0
+        assert (visit.errors, visit.failed) == ([], [])
+
+
 # --- training, replayed ---------------------------------------------------------------------------
 
 
@@ -839,14 +906,14 @@ def test_every_slider_of_the_book_moves_its_pictures(browser, book, address, nam
         for view in awake(page):
             handles = view.locator(HANDLES)
             for i in range(handles.count()):
-                before = drawings(page)
+                before = drawings(view)
                 handles.nth(i).focus()
                 # A single step may be small beside the whole plane; one of the ends is far. The
                 # replay's slider begins at its first end.
                 at_its_start = handles.nth(i).evaluate("(e) => e.value === e.min")
                 handles.nth(i).press("End" if at_its_start else "Home")
                 settle(page)
-                moved = drawings(page) != before
+                moved = drawings(view) != before
                 assert moved, handles.nth(i).get_attribute("aria-label")
         assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
 

@@ -9,6 +9,9 @@ import { PlaneMap } from "./plane.js";
 const SIDE = 280;
 const PEN = 22;
 const NEIGHBOURS = 10;
+// Milliseconds of the tour for each digit: how long it rests on one, and how long the way to the next takes.
+const REST = 1200;
+const WAY = 1500;
 
 export async function mount({ model, el, load, signal }) {
   const name = model.get("name");
@@ -24,7 +27,7 @@ export async function mount({ model, el, load, signal }) {
   const canvas = element("canvas", { class: "vaelib-map", role: "img", "aria-label": "Map of the codes" });
   const map = new PlaneMap(canvas, { box: model.get("box"), colours: model.get("colours") });
   map.show({ codes: { z: mu.data, labels: labels.data, sigma: sigma.data } });
-  const pictures = ["what the encoder gets", "μ decoded"].map(pictureFrame);
+  const pictures = ["as encoded", "μ decoded"].map(pictureFrame);
   const note = element("p", { class: "vaelib-sum" });
   const [choice, mark] = digitChoice(digits, "or choose a test image", choose);
   const [undo, wipe] = ["Undo", "Clear"].map((name) => element("button", { type: "button" }, name));
@@ -36,11 +39,15 @@ export async function mount({ model, el, load, signal }) {
     strokes = [];
     redraw();
   });
+  el.classList.add("vaelib-wide");
   el.replaceChildren(
-    sideBySide(["Draw a digit", pad, undo, " ", wipe], ["Its code", canvas]),
-    choice,
+    sideBySide(
+      ["Draw a digit", pad, undo, " ", wipe],
+      ["Its code", canvas],
+      ["Painted from its code", element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure))],
+    ),
     note,
-    element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure)),
+    choice,
   );
   const speak = quietSpeaker(el);
   const ink = brush(pad, { willReadFrequently: true });
@@ -54,14 +61,14 @@ export async function mount({ model, el, load, signal }) {
   }
 
   // A test image goes to the encoder as it is; on the pad it is only seen, and the first stroke takes its place.
-  function choose(i) {
+  function choose(i, say = speak) {
     strokes = [];
     clear();
     const small = element("canvas");
     paintPicture(small, digits.pixels(i), DIGIT);
     ink.drawImage(small, 0, 0, SIDE, SIDE);
     mark(i);
-    look(digits.pixels(i));
+    look(digits.pixels(i), say);
   }
 
   function redraw() {
@@ -84,18 +91,58 @@ export async function mount({ model, el, load, signal }) {
   }
 
   // Shows what the model makes of pixels in [0, 1], 28 x 28.
-  function look(pixels) {
-    const code = encode(pixels);
-    const at = { mu: [code[0], code[1]], sigma: [Math.exp(code[2] / 2), Math.exp(code[3] / 2)] };
-    shown = at;
+  function look(pixels, say = speak) {
+    const at = posterior(pixels);
     paintPicture(pictures[0][0], pixels, DIGIT);
-    paintPicture(pictures[1][0], sigmoid(decode(at.mu)), DIGIT);
-    map.draw(at.mu, at);
+    show(at);
     const numbers = (pair) => `(${pair.map((value) => value.toFixed(2).replace("-", "−")).join(", ")})`;
     const near = neighbours(mu.data, labels.data, at.mu);
     note.textContent = `μ = ${numbers(at.mu)}, σ = ${numbers(at.sigma)}. The ${NEIGHBOURS} nearest test images: ${near.join(" ")}.`;
     canvas.setAttribute("aria-label", `Map of the codes; the drawing lies near a ${near[0]}`);
-    speak(note.textContent);
+    say(note.textContent);
+  }
+
+  function posterior(pixels) {
+    const code = encode(pixels);
+    return { mu: [code[0], code[1]], sigma: [Math.exp(code[2] / 2), Math.exp(code[3] / 2)] };
+  }
+
+  function show(at) {
+    shown = at;
+    paintPicture(pictures[1][0], sigmoid(decode(at.mu)), DIGIT);
+    map.draw(at.mu, at);
+  }
+
+  // Once round the ten digits, each code decoded on its way to the next, until the reader does anything here. It says nothing
+  // aloud, for nobody asked.
+  function tour(digit) {
+    const stop = element("button", { type: "button" }, "Stop");
+    wipe.after(" ", stop);
+    const silent = () => {};
+    let [left, start, frame] = [10, null, 0];
+    const end = () => {
+      if (!stop.isConnected) return;
+      cancelAnimationFrame(frame);
+      stop.remove();
+      choose(digit);
+    };
+    // Before the pad, the buttons and the choice hear of it: what they do then stays.
+    for (const touch of ["pointerdown", "keydown"]) el.addEventListener(touch, end, { capture: true, signal });
+    signal.addEventListener("abort", () => cancelAnimationFrame(frame));
+    const step = (now) => {
+      start ??= now;
+      const next = (digit + 1) % 10;
+      const way = (now - start - REST) / WAY;
+      if (way >= 1) {
+        choose((digit = next), silent);
+        start = now;
+        if (--left === 0) return end();
+      } else if (way > 0) {
+        show(between(posterior(digits.pixels(digit)), posterior(digits.pixels(next)), way * way * (3 - 2 * way)));
+      }
+      frame = requestAnimationFrame(step);
+    };
+    frame = requestAnimationFrame(step);
   }
 
   const lookAtDrawing = oncePerFrame(() => {
@@ -111,7 +158,13 @@ export async function mount({ model, el, load, signal }) {
     redraw();
   });
   choose(model.get("digit"));
+  if (model.get("tour") && !matchMedia("(prefers-reduced-motion: reduce)").matches) tour(model.get("digit"));
   fitMaps(el, signal, [map], () => map.draw(shown && shown.mu, shown));
+}
+
+function between(a, b, share) {
+  const mixed = (part) => a[part].map((value, k) => value + share * (b[part][k] - value));
+  return { mu: mixed("mu"), sigma: mixed("sigma") };
 }
 
 function letDraw(pad, reach) {
