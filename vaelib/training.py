@@ -205,7 +205,7 @@ def evaluate(
     for x, _ in images.to(device).batches(batch_size):
         terms = loss(model(x, generator), x, beta)
         _checked_mean(terms, x, "on images that it is evaluated on")
-        sums += torch.stack([term.sum().double().cpu() for term in terms])
+        sums += torch.stack([term.sum().cpu().double() for term in terms])
     return LossTerms(*(sums / len(images)).tolist())
 
 
