@@ -36,8 +36,8 @@ def without_unused(css: str, used: str) -> str:
     return css
 
 
-def smaller_font(path: Path, glyphs: set[int]) -> Path:
-    """A font with those glyphs alone, as .woff beside the whole one."""
+def smaller_font(path: Path, glyphs: set[int]) -> None:
+    """Write a font with those glyphs alone, as .woff beside the whole one."""
     options = subset.Options(flavor="woff", notdef_outline=True, layout_features=[])
     with TTFont(path, recalcTimestamp=False) as font:
         cutter = subset.Subsetter(options)
@@ -45,7 +45,6 @@ def smaller_font(path: Path, glyphs: set[int]) -> Path:
         cutter.subset(font)
         font.flavor = "woff"
         font.save(path.with_suffix(".woff"))
-    return path.with_suffix(".woff")
 
 
 def trim(folder: Path) -> None:
@@ -61,10 +60,10 @@ def trim(folder: Path) -> None:
 
     def lighter(found: re.Match) -> str:
         whole = (style.parent / found[3]).resolve()
-        small = smaller_font(whole, glyphs)
+        smaller_font(whole, glyphs)
         whole.unlink()
         whole.with_suffix(".woff2").unlink()
-        return f'url({found[1].removesuffix("2")}) format("woff")' if small else ""
+        return f'url({found[1].removesuffix("2")}) format("woff")'
 
     css, count = FACE.subn(lighter, css)
     if count != 3:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from functools import cache
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from browsing import Visit, listen, new_context
@@ -65,6 +67,38 @@ def executed(built) -> dict[str, dict]:
         str(path.relative_to(folder).with_suffix("")): json.loads(path.read_text())
         for path in sorted(folder.rglob("*.ipynb"))
     }
+
+
+def build_small(source: Path, pages: dict[str, list[str]]) -> Path:
+    """A book in `source` with the real book's settings; the folder of its pages. It begins with a
+    page of text alone; pages: name in chapters/ -> its text, and a code cell for each string more.
+    """
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    (source / "chapters").mkdir()
+    for name, (text, *cells) in pages.items():
+        notebook.cells = [
+            nbformat.v4.new_markdown_cell(text),
+            *map(nbformat.v4.new_code_cell, cells),
+        ]
+        nbformat.write(notebook, source / "chapters" / f"{name}.ipynb")
+    (source / "intro.md").write_text("# Text alone\n\nNothing moves here.\n")
+    chapters = [{"file": f"chapters/{name}"} for name in pages]
+    contents = {"format": "jb-book", "root": "intro", "chapters": chapters}
+    (source / "_toc.yml").write_text(yaml.safe_dump(contents))
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text())
+    extensions = settings["sphinx"]["local_extensions"]
+    settings["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(ROOT / "book_ext"))
+    shutil.copytree(ROOT / "book_ext" / "static", source / "book_ext" / "static")
+    # In the order of the real settings: the pages' scripts are loaded in it.
+    (source / "_config.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", "-W", "--keep-going"]
+    run = subprocess.run(
+        [*command, source], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
+    return source / "_build" / "html"
 
 
 @contextmanager

@@ -7,15 +7,11 @@ of what is promised. The real book's pages are looked at by test_pages.py.
 import os
 import re
 import shutil
-import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
 import pytest
 import torch
-import yaml
 from browsing import Visit, listen, new_context, opened
 from explorers import (
     AE,
@@ -46,11 +42,10 @@ from explorers import (
 )  # fmt: skip
 from playwright.sync_api import Page
 
-from project import ROOT
 from vaelib import explore, explorer_assets, weights
 from vaelib.latent import decode_images
 
-from .conftest import PAGES, PREFIX, barriers, serving
+from .conftest import PAGES, PREFIX, barriers, build_small, serving
 
 pytestmark = pytest.mark.book
 
@@ -67,44 +62,14 @@ def small_book(tmp_path_factory) -> Path:
     that VAELIB_SMALL_BOOK names (…/html)."""
     if given := os.environ.get("VAELIB_SMALL_BOOK"):
         return Path(given)
-    source = tmp_path_factory.mktemp("small")
-    notebook = nbformat.v4.new_notebook()
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    (source / "chapters").mkdir()
-    for name, case in EXPLORERS.items():
-        notebook.cells = [
-            nbformat.v4.new_markdown_cell(ABOVE if name == "explorer" else f"# {name}"),
-            nbformat.v4.new_code_cell(f"from vaelib import explore\n\nexplore.{case.call}"),
-        ]
-        nbformat.write(notebook, source / "chapters" / f"{name}.ipynb")
-    notebook.cells = [
-        nbformat.v4.new_markdown_cell("# A slider of somebody else, and an explorer"),
-        nbformat.v4.new_code_cell("import ipywidgets\n\nipywidgets.IntSlider(description='n')"),
-        nbformat.v4.new_code_cell("from vaelib import explore\n\nexplore.kl_playground()"),
-    ]
-    nbformat.write(notebook, source / "chapters" / f"{FOREIGN}.ipynb")
-    notebook.cells = [
-        nbformat.v4.new_markdown_cell("# A tour of the digits"),
-        nbformat.v4.new_code_cell("from vaelib import explore\n\nexplore.draw_a_digit(tour=True)"),
-    ]
-    nbformat.write(notebook, source / "chapters" / f"{TOUR}.ipynb")
-    (source / "intro.md").write_text("# Text alone\n\nNothing moves here.\n")
-    chapters = [{"file": f"chapters/{name}"} for name in [*EXPLORERS, FOREIGN, TOUR]]
-    contents = {"format": "jb-book", "root": "intro", "chapters": chapters}
-    (source / "_toc.yml").write_text(yaml.safe_dump(contents))
-    settings = yaml.safe_load((ROOT / "_config.yml").read_text())
-    extensions = settings["sphinx"]["local_extensions"]
-    settings["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(ROOT / "book_ext"))
-    shutil.copytree(ROOT / "book_ext" / "static", source / "book_ext" / "static")
-    # In the order of the real settings: the pages' scripts are loaded in it.
-    (source / "_config.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", "-W", "--keep-going"]
-    run = subprocess.run(
-        [*command, source], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
-    return source / "_build" / "html"
+    shows = "from vaelib import explore\n\nexplore."
+    pages = {name: [f"# {name}", shows + case.call] for name, case in EXPLORERS.items()}
+    pages["explorer"][0] = ABOVE
+    other = "import ipywidgets\n\nipywidgets.IntSlider(description='n')"
+    title = "# A slider of somebody else, and an explorer"
+    pages[FOREIGN] = [title, other, f"{shows}kl_playground()"]
+    pages[TOUR] = ["# A tour of the digits", f"{shows}draw_a_digit(tour=True)"]
+    return build_small(tmp_path_factory.mktemp("small"), pages)
 
 
 @pytest.fixture(scope="session")

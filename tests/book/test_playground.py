@@ -1,24 +1,17 @@
 """The playground in a browser, on a page of its own that is built for these tests."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
 import pytest
-import yaml
 from browsing import opened
 from explorers import drawings, says
 
-from project import ROOT
 from vaelib import explore
 from vaelib.mistakes import MISTAKES
 
-from .conftest import OWN_SCRIPTS, barriers, serving
+from .conftest import OWN_SCRIPTS, barriers, build_small, serving
 
 pytestmark = pytest.mark.book
 STEPS = r"After ([\d,]+) steps"
@@ -27,28 +20,8 @@ STEPS = r"After ([\d,]+) steps"
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
     """A book with the real book's settings and one page, the playground's."""
-    source = tmp_path_factory.mktemp("playground")
-    (source / "chapters").mkdir()
-    notebook = nbformat.v4.new_notebook()
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     code = "from vaelib import explore\n\nexplore.playground(seed=3)"
-    notebook.cells = [nbformat.v4.new_markdown_cell("# Train"), nbformat.v4.new_code_cell(code)]
-    nbformat.write(notebook, source / "chapters" / "train.ipynb")
-    (source / "intro.md").write_text("# Text alone\n\nNothing moves here.\n")
-    contents = {"format": "jb-book", "root": "intro", "chapters": [{"file": "chapters/train"}]}
-    (source / "_toc.yml").write_text(yaml.safe_dump(contents))
-    settings = yaml.safe_load((ROOT / "_config.yml").read_text())
-    extensions = settings["sphinx"]["local_extensions"]
-    extensions.update(dict.fromkeys(extensions, str(ROOT / "book_ext")))
-    shutil.copytree(ROOT / "book_ext" / "static", source / "book_ext" / "static")
-    (source / "_config.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", "-W", "--keep-going"]
-    run = subprocess.run(
-        [*command, source], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
-    return source / "_build" / "html"
+    return build_small(tmp_path_factory.mktemp("playground"), {"train": ["# Train", code]})
 
 
 @pytest.fixture(scope="module", params=["http", "file"])

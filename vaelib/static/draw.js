@@ -1,7 +1,7 @@
 // Draw a digit: the encoder runs in the page, and shows where the drawing lies among the test images.
 import { centred, fitted } from "./mnist.js";
 import { digitChoice, loadDigits } from "./digits.js";
-import { network, readSafetensors, sigmoid } from "./engine.js";
+import { network, posterior, readSafetensors, sigmoid } from "./engine.js";
 import { brush, DIGIT, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
@@ -92,7 +92,7 @@ export async function mount({ model, el, load, signal }) {
 
   // Shows what the model makes of pixels in [0, 1], 28 x 28.
   function look(pixels, say = speak) {
-    const at = posterior(pixels);
+    const at = posterior(encode(pixels));
     paintPicture(pictures[0][0], pixels, DIGIT);
     show(at);
     const numbers = (pair) => `(${pair.map((value) => value.toFixed(2).replace("-", "−")).join(", ")})`;
@@ -100,11 +100,6 @@ export async function mount({ model, el, load, signal }) {
     note.textContent = `μ = ${numbers(at.mu)}, σ = ${numbers(at.sigma)}. The ${NEIGHBOURS} nearest test images: ${near.join(" ")}.`;
     canvas.setAttribute("aria-label", `Map of the codes; the drawing lies near a ${near[0]}`);
     say(note.textContent);
-  }
-
-  function posterior(pixels) {
-    const code = encode(pixels);
-    return { mu: [code[0], code[1]], sigma: [Math.exp(code[2] / 2), Math.exp(code[3] / 2)] };
   }
 
   function show(at) {
@@ -119,6 +114,7 @@ export async function mount({ model, el, load, signal }) {
     const stop = element("button", { type: "button" }, "Stop");
     wipe.after(" ", stop);
     const silent = () => {};
+    const codes = digits.rows.map((_, i) => posterior(encode(digits.pixels(i))));
     let [left, start, frame] = [10, null, 0];
     const end = () => {
       if (!stop.isConnected) return;
@@ -138,7 +134,7 @@ export async function mount({ model, el, load, signal }) {
         start = now;
         if (--left === 0) return end();
       } else if (way > 0) {
-        show(between(posterior(digits.pixels(digit)), posterior(digits.pixels(next)), way * way * (3 - 2 * way)));
+        show(between(codes[digit], codes[next], way * way * (3 - 2 * way)));
       }
       frame = requestAnimationFrame(step);
     };

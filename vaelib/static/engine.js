@@ -74,6 +74,11 @@ export function network(buffer, inputShape) {
   };
 }
 
+/** The posterior of an encoder's answer with two latents, mu and then log sigma squared: { mu, sigma }, two numbers each. */
+export function posterior([mu1, mu2, logVar1, logVar2]) {
+  return { mu: [mu1, mu2], sigma: [Math.exp(logVar1 / 2), Math.exp(logVar2 / 2)] };
+}
+
 export function sigmoid(logits) {
   return logits.map((a) => 1 / (1 + Math.exp(-a)));
 }

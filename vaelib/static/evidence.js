@@ -23,9 +23,13 @@ const MOST = 1000;
 
 /** log p(x|z) in nats of pixels x in [0, 1], from the decoder's logits: the sum of x logit - log(1 + exp(logit)). */
 export function logLikelihood(x, logits) {
+  return inner(x, logits) - softplus(logits);
+}
+
+function inner(x, logits) {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += x[i] * logits[i];
-  return sum - softplus(logits);
+  return sum;
 }
 
 function softplus(logits) {
@@ -74,9 +78,7 @@ export async function coarsePlane(decode, signal) {
 export async function exactPosterior(decode, plane, x, signal) {
   let cells = [];
   await slowly(plane, ({ z, logits, softplus: all }) => {
-    let log = logPrior(z) - all;
-    for (let i = 0; i < x.length; i++) log += x[i] * logits[i];
-    cells.push({ z, size: COARSE, log });
+    cells.push({ z, size: COARSE, log: inner(x, logits) - all + logPrior(z) });
   }, signal);
   const cut = async (depth, pieces) => {
     const least = highest(cells) - depth;

@@ -1,7 +1,7 @@
 // The exact posterior of one image under a VAE with two latents: where the encoder's q lies in it, what the ELBO lacks to
 // log p(x), and how the bound closes on it with more draws. The mathematics is in evidence.js.
 import { digitChoice, loadDigits } from "./digits.js";
-import { network, readSafetensors } from "./engine.js";
+import { network, posterior, readSafetensors } from "./engine.js";
 import { boundsOf, coarsePlane, exactPosterior, weighed } from "./evidence.js";
 import { element, fitMaps, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
@@ -58,8 +58,7 @@ export async function mount({ model, el, load, signal }) {
     try {
       plane ??= await coarsePlane(decode, signal);
       const x = digits.pixels(i);
-      const code = encode(x);
-      const q = { mu: [code[0], code[1]], sigma: [Math.exp(code[2] / 2), Math.exp(code[3] / 2)] };
+      const q = posterior(encode(x));
       const exact = await exactPosterior(decode, plane, x, mine.signal);
       const bounds = await boundsOf(await weighed(decode, x, q, mine.signal), DRAWS, mine.signal);
       found = { q, ...exact, ...bounds };
