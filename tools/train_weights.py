@@ -16,6 +16,7 @@ with its recipe's hash. A row that is current needs no weights. `--score` scores
 import argparse
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -25,13 +26,22 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 from sklearn.neighbors import KDTree
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from project import ROOT
-from vaelib import avatars, data, judges, metrics, weights
+from vaelib import avatars, data, evaluation, judges, metrics, weights
 from vaelib.files import write_aside
 from vaelib.latent import decode_images, encode_images
-from vaelib.losses import LossTerms, kl_divergence
+from vaelib.losses import (
+    LossTerms,
+    bernoulli_nll,
+    iwae,
+    kl_divergence,
+    log_normal,
+    negative_elbo,
+)
 from vaelib.models import Architecture, Output
 from vaelib.training import Config, Loss, elbo_loss, evaluate, fit, gaussian_loss, priced_loss
 
@@ -51,13 +61,24 @@ BERNOULLI = "Bernoulli on grey pixels"
 @dataclass(frozen=True)
 class Digits:
     """How a model of MNIST is trained: `loss` says in words what `make_loss` does; `start` names
-    the model it is trained on from, instead of fresh weights."""
+    the model it is trained on from, instead of fresh weights. Of chapter 11: images, how many of
+    the first training images, if not all; tossed: each pixel is 0 or 1, drawn anew at each visit;
+    draws: of z for each image; average: decay of the mean of the weights that is kept; warps: of
+    which copies the encoder learns too; scored: of how many tossed test images log p(x) is taken,
+    and by how many draws; curve: the epochs after which the test bound is noted."""
 
     architecture: Architecture
     config: Config
     loss: str = f"{BERNOULLI} + beta * KL, z sampled"
     make_loss: Callable[[], Loss] = lambda: elbo_loss
     start: str | None = None
+    images: int | None = None
+    tossed: bool = False
+    draws: int = 1
+    average: float | None = None
+    warps: dict[str, float] | None = None
+    scored: tuple[int, int] | None = None
+    curve: tuple[int, ...] = ()
 
     def seeds(self, name: str) -> dict[str, "Digits"]:
         """`name` for seed 0, and `name-1`, `name-2`."""
@@ -74,6 +95,10 @@ class Digits:
 
 def numbered(name: str, seed: int) -> str:
     return f"{name}-{seed}" if seed else name
+
+
+def numbered_all(name: str) -> list[str]:
+    return [numbered(name, seed) for seed in SEEDS]
 
 
 def step(kind: str, noise=0.0, beta=1.0, **price) -> Digits:
@@ -144,19 +169,147 @@ ACCIDENTS = {
     )
 }
 
+# Chapter 11. The network of Burda et al. 2016, section 5, with one layer of latents, but SiLU where
+# they have tanh, and 60 epochs where they have 3,280. Their loss for k draws; for one, the ELBO.
+ONE_LAYER = Architecture(latent_dim=50, encoder_hidden=(200, 200), decoder_hidden=(200, 200))
+TOSSED = "Bernoulli on tossed pixels + beta * KL, z sampled"
+BOUND = "minus the importance-weighted bound on tossed pixels"
+NOTED = (1, 3, 10, 20, 40, 60)
+
+
+def bound_loss(output: Output, x: Tensor, beta: float) -> LossTerms:
+    """Minus the bound of as many draws as ``output`` (k * N rows) has for each image of ``x``."""
+    nll = bernoulli_nll(output.logits, x.repeat(len(output.z) // len(x), 1, 1, 1))
+    zero = torch.zeros(())
+    prior = log_normal(output.z, zero, zero)
+    log_w = prior - nll - log_normal(output.z, output.mu, output.log_var)
+    bound = -iwae(log_w.view(-1, len(x)))
+    kl = kl_divergence(output.mu[: len(x)], output.log_var[: len(x)])
+    return LossTerms(bound, bound - kl, kl)
+
+
+BURDA = {
+    name: Digits(
+        ONE_LAYER, Config(epochs=60, batch_size=100, lr=2e-3), loss, make_loss,
+        tossed=True, draws=draws, curve=NOTED,
+    )
+    for name, draws, loss, make_loss in (
+        ("one-layer-vae", 1, TOSSED, lambda: elbo_loss),
+        ("one-layer-iwae", 5, BOUND, lambda: bound_loss),
+    )
+}  # fmt: skip
+LATENTS = {
+    f"latents-{latents}-{kind}": Digits(
+        Architecture(**{**POCKET, "kind": kind, "latent_dim": latents}),
+        Config(epochs=15, batch_size=256, lr=3e-3, beta=float(kind == "vae")),
+        TOSSED,
+        tossed=True,
+        scored=(1000, 500) if kind == "vae" else None,
+    )
+    for latents in (2, 5, 10, 20, 50)
+    for kind in ("ae", "vae")
+}
+# Equally many steps, however few images.
+CROWDS = {
+    f"images-{images}": Digits(
+        ONE_LAYER,
+        Config(epochs=20 * 60_000 // images, batch_size=100, lr=2e-3),
+        TOSSED,
+        images=images,
+        tossed=True,
+        scored=(1000, 500),
+        curve=tuple(part * 60_000 // images for part in (1, 2, 4, 8, 14, 20)),
+    )
+    for images in (1000, 10_000, 60_000)
+}
+# The 2-D VAE whose encoder learns of warped copies too, which the decoder does not; degrees, pixels
+# and shares, each the largest, but of the bend the standard deviation at 5 x 5 points. And its
+# rival without them.
+WARPS = {"turn": 12.0, "shift": 1.0, "scale": 0.12, "shear": 0.15, "bend": 1.0}
+TAUGHT = {
+    name: Digits(Architecture(**POCKET), replace(LONG, lr=3e-3), average=0.999, warps=warps)
+    for name, warps in (("taught-2d", WARPS), ("averaged-2d", None))
+}
+
+
+class Tossed(data.Images):
+    """Grey images whose pixels are tossed anew at each visit."""
+
+    def batches(self, batch_size, generator=None):
+        coin = generator or torch.Generator().manual_seed(0)
+        for x, labels in super().batches(batch_size, generator):
+            yield (torch.rand(x.shape, generator=coin) < x).float(), labels
+
+
+def warp(x: Tensor, generator: torch.Generator, *, turn, shift, scale, shear, bend) -> Tensor:
+    """Each image turned, moved, scaled, sheared and bent a little, (N, C, H, W)."""
+    pixel = 2 / x.shape[-1]  # a grid runs from -1 to 1
+
+    def within(size: float, *shape: int) -> Tensor:
+        return size * (2 * torch.rand(len(x), *shape, generator=generator) - 1)
+
+    angle, sheared = within(math.radians(turn)), within(shear)
+    rows = [angle.cos(), sheared - angle.sin(), angle.sin(), angle.cos()]
+    linear = torch.stack(rows, 1).view(-1, 2, 2) * (1 + within(scale, 1, 1))
+    moved = torch.cat([linear, within(shift * pixel, 2, 1)], 2)
+    grid = F.affine_grid(moved, x.shape, align_corners=False)
+    knots = bend * pixel * torch.randn(len(x), 2, 5, 5, generator=generator)
+    smooth = F.interpolate(knots, x.shape[-2:], mode="bicubic", align_corners=True)
+    grid = grid + smooth.permute(0, 2, 3, 1)
+    return F.grid_sample(x, grid, align_corners=False).clamp(0, 1)
+
+
+class Trainee(nn.Module):
+    """A VAE as :func:`fit` sees it where one pass with one draw is not all."""
+
+    def __init__(self, vae: nn.Module, digits: Digits):
+        super().__init__()
+        self.vae, self.digits = vae, digits
+        if digits.average:  # in a list, so that its weights are not trained
+            mean = get_ema_multi_avg_fn(digits.average)
+            self.average = [AveragedModel(vae, multi_avg_fn=mean)]
+
+    def forward(self, x: Tensor, generator: torch.Generator) -> Output:
+        if self.digits.average:
+            self.average[0].update_parameters(self.vae)
+        self.seen = x
+        if self.digits.warps:
+            self.seen = torch.cat([x, warp(x, generator, **self.digits.warps)])
+        posterior = self.vae.encode(self.seen)
+        mu, log_var = (part.repeat(self.digits.draws, 1) for part in posterior)
+        z = self.vae.reparameterise(mu, log_var, generator)
+        logits = self.vae.decode(z[: len(x) * self.digits.draws])
+        if self.digits.warps:  # these teach the encoder alone
+            fixed = {name: value.detach() for name, value in self.vae.decoder.named_parameters()}
+            warped = torch.func.functional_call(self.vae.decoder, fixed, z[len(x) :])
+            logits = torch.cat([logits, warped])
+        return Output(logits, z, mu, log_var)
+
+    def loss(self, output: Output, x: Tensor, beta: float) -> LossTerms:
+        """The mean of an image's ELBO and its copy's, or the recipe's own loss."""
+        if not self.digits.warps:
+            return self.digits.make_loss()(output, x, beta)
+        terms = negative_elbo(output.logits, self.seen, output.mu, output.log_var, beta)
+        return LossTerms(*(term.view(2, -1).mean(0) for term in terms))
+
+
 DIGITS = {
     name: digits
-    for group in (EXPERIMENT, COLD, WARM, RIVALS, ACCIDENTS)
+    for group in (EXPERIMENT, COLD, WARM, RIVALS, ACCIDENTS, BURDA, LATENTS, CROWDS)
     for first, one in group.items()
     for name, digits in one.seeds(first).items()
 } | {
     "vae-mnist-20d": Digits(
         Architecture(latent_dim=20, decoder="conv", decoder_hidden=(64, 48)),
         Config(epochs=50, batch_size=128, lr=3e-3),
-    )
+    ),
+    **TAUGHT,
 }
+for name in BURDA:  # log p(x) by 5,000 draws: of seed 0 of all test images, of the others of 2,500
+    for each, count in zip(numbered_all(name), (10_000, 2500, 2500)):
+        DIGITS[each] = replace(DIGITS[each], scored=(count, 5000))
 # Only these ship. Of the others the package has what they score.
-SHIPPED = {*EXPERIMENT, *COLD, "vae-mnist-20d"}
+SHIPPED = {*EXPERIMENT, *COLD, "vae-mnist-20d", *BURDA, "taught-2d"}
 JUDGE = {
     "epochs": 10, "batch_size": 128, "lr": 2e-3, "seed": 0,
     "spoiled": 0.3, "blur": 1.5, "shift": 2,
@@ -194,6 +347,11 @@ def targets() -> dict[str, dict]:
         }
         if digits.start:
             recipes[name]["start"] = recipe_hash(recipes[digits.start])
+        for field in ("images", "tossed", "average", "warps"):
+            if value := getattr(digits, field):
+                recipes[name][field] = value
+        if digits.draws > 1:
+            recipes[name]["draws"] = digits.draws
     source = {"data": "vaelib.avatars, faces from 0 of seed 0", "drawn_by": avatars.recipe()}
     for name, (judge, build) in FACE_JUDGES.items():
         recipes[name] = {
@@ -244,8 +402,38 @@ def is_current(name: str, recipe: dict) -> bool:
         return False
 
 
-def train(name: str):
-    """The trained model ``name``, its numbers rounded to what the file will hold."""
+def seen_by(digits: Digits) -> data.Images:
+    """What a model of digits is trained on."""
+    train = data.mnist().train[: digits.images]
+    return Tossed(train.pixels, train.labels, ink=train.ink) if digits.tossed else train
+
+
+def unseen_by(digits: Digits) -> data.Images:
+    """The test images, for a model of tossed pixels tossed once and for all."""
+    test = data.mnist().test
+    if not digits.tossed:
+        return test
+    return data.Images.from_float(evaluation.toss(test.float()), test.labels, ink=test.ink)
+
+
+def note_bound(model, digits: Digits, curve: list):
+    """An ``on_epoch`` that notes epoch, ELBO and the bound of 20 draws of the test images."""
+    test = unseen_by(digits)
+
+    def note(_, record):
+        if record.epoch in digits.curve:
+            row = [record.epoch, record.loss, evaluate(model, test).loss]
+            if digits.scored[1] == 5000:
+                row.append(-evaluation.log_likelihood(model, test.float(), 20).mean)
+            curve.append([float(f"{value:.5g}") for value in row])
+
+    return note
+
+
+def train(name: str, curve: list):
+    """The trained model ``name``, its numbers rounded to what the file will hold.
+
+    ``curve`` takes what is noted on the way: epoch, training loss, test ELBO, test bound."""
     if name == "judge-mnist":
         return weights.half(judges.fit_digit_judge(data.mnist().train, **JUDGE))
     if name in FACE_JUDGES:
@@ -257,8 +445,13 @@ def train(name: str):
         model = digits.architecture.build(digits.config.seed)
         if digits.start:
             model.load_state_dict(load(digits.start).state_dict())
-        fit(model, data.mnist().train, digits.config, loss=digits.make_loss())
-        return weights.half(model)
+        learner, loss = model, digits.make_loss()
+        if digits.draws > 1 or digits.average:
+            learner = Trainee(model, digits)
+            loss = learner.loss
+        on_epoch = note_bound(model, digits, curve) if digits.curve else None
+        fit(learner, seen_by(digits), digits.config, loss=loss, on_epoch=on_epoch)
+        return weights.half(learner.average[0].module if digits.average else model)
     config, sigma, count = FACES[name]
     # The same sums in another order in memory, which the processor goes through faster.
     model = FACE.build(config.seed).to(memory_format=torch.channels_last)
@@ -272,8 +465,8 @@ def figures(name: str, model) -> dict:
         return {"accuracy": metrics.accuracy(model, data.mnist().test)}
     if name in DIGITS:
         digits = DIGITS[name]
-        test, beta = data.mnist().test, digits.config.beta
-        return evaluate(model, test, digits.make_loss(), beta)._asdict()
+        loss = elbo_loss if digits.draws > 1 else digits.make_loss()
+        return evaluate(model, unseen_by(digits), loss, digits.config.beta)._asdict()
     held_out = avatars.faces(HELD_OUT_FACES, start=TRAINING_FACES)
     if name in FACE_JUDGES:
         right = metrics.attribute_accuracy(model, held_out).tolist()
@@ -304,6 +497,8 @@ def row_of(name: str) -> dict:
     made = weights.recipe(name, folder_of(name))
     squares = (decode_images(model, encode_images(model, test).mu) - test.float()).square()
     digits = DIGITS[name]
+    if digits.tossed:
+        return json.loads(json.dumps(tossed_row(digits, model, made)), parse_float=five_digits)
     row = {
         "hash": made["hash"],
         "seconds": made["seconds"],
@@ -315,6 +510,39 @@ def row_of(name: str) -> dict:
     if digits.architecture.latent_dim == 2:
         row["thin"] = {how: thin(model, train, how) for how in metrics.SAMPLERS}
     return json.loads(json.dumps(row), parse_float=five_digits)
+
+
+def tossed_row(digits: Digits, model, made: dict) -> dict:
+    """What a model of tossed pixels scores."""
+    seed, judge = digits.config.seed, weights.load("judge-mnist")
+    test, sharp = unseen_by(digits), metrics.recognition_threshold(judge, data.mnist().test)
+    seen = encode_images(model, data.mnist().train[:20_000], seed)
+    drawn = {how: metrics.sample_codes(seen, 2000, how, seed) for how in ("prior", "gaussian")}
+    drawn = {how: decode_images(model, z) for how, z in drawn.items()}
+    row = {
+        "hash": made["hash"],
+        "seconds": made["seconds"],
+        **made["figures"],
+        "training_loss": evaluate(model, seen_by(digits), beta=digits.config.beta).loss,
+        "recognised": {how: metrics.recognised(judge, x, sharp) for how, x in drawn.items()},
+        "balance": {how: metrics.balance(judge, x, sharp) for how, x in drawn.items()},
+    }
+    if digits.architecture.kind == "vae":
+        row["nats"] = metrics.nats_per_latent(encode_images(model, test)).tolist()
+    if made.get("curve"):
+        row["curve"] = made["curve"]
+    if digits.scored:
+        images, draws = digits.scored
+        found = evaluation.log_likelihood(model, test[:images].float(), draws)
+        row["nll"] = {
+            "images": images, "draws": draws, "mean": -found.mean, "error": found.error,
+            "first_200": -found.log_p[:200].mean().item(),
+            "effective": found.effective.mean().item(),
+            "below_10": (found.effective < 10).double().mean().item(),
+        }  # fmt: skip
+        if images > 2500:  # beside the seeds that were scored on so many
+            row["nll"]["first_2500"] = -found.log_p[:2500].mean().item()
+    return row
 
 
 def score(name: str) -> None:
@@ -329,6 +557,20 @@ def score(name: str) -> None:
 
 def five_digits(number: str) -> float:
     return float(f"{float(number):.5g}")
+
+
+def make(name: str, recipe: dict) -> None:
+    """Train ``name`` and put it where it belongs."""
+    start, curve = time.perf_counter(), []
+    model = train(name, curve)
+    scores = figures(name, model)
+    seconds = round(time.perf_counter() - start)
+    made = {**recipe, "hash": recipe_hash(recipe), "figures": scores, "seconds": seconds}
+    if curve:
+        made["curve"] = curve
+    folder_of(name).mkdir(parents=True, exist_ok=True)
+    weights.save_model(name, model, made, folder_of(name))
+    print(f"{name}: {json.dumps(scores)} ({seconds} s)", flush=True)
 
 
 def main():
@@ -358,16 +600,9 @@ def main():
             if name in DIGITS and not is_scored(name, recipe):
                 score(name)
             continue
-        start = time.perf_counter()
-        model = train(name)
-        scores = figures(name, model)
-        seconds = round(time.perf_counter() - start)
-        made = {**recipe, "hash": recipe_hash(recipe), "figures": scores, "seconds": seconds}
-        folder_of(name).mkdir(parents=True, exist_ok=True)
-        weights.save_model(name, model, made, folder_of(name))
+        make(name, recipe)
         if name in DIGITS:
             score(name)
-        print(f"{name}: {json.dumps(scores)} ({seconds} s)", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,143 @@
+"""log p(x) by importance sampling against a grid over the plane, and what it promises."""
+
+import itertools
+
+import pytest
+import torch
+from support import generator
+
+from vaelib import data, evaluation, weights
+from vaelib.losses import bernoulli_nll, log_normal, negative_elbo
+from vaelib.models import Architecture, Gaussian
+
+TINY = Architecture(encoder_hidden=(8,), decoder_hidden=(8,), image_shape=(1, 3, 4))
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Two latents and twelve pixels, with weights large enough for a curved posterior."""
+    model = TINY.build(seed=1)
+    with torch.no_grad():
+        for parameter in model.decoder.parameters():
+            parameter.mul_(3)
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return evaluation.toss(torch.full((5, 1, 3, 4), 0.4), seed=3)
+
+
+def on_a_grid(model, x):
+    """log p(x) of each image, (N,), summed over a fine grid."""
+    axis = torch.arange(-6, 6, 0.05)
+    z = torch.cartesian_prod(axis, axis)
+    zero = torch.zeros(2)
+    logits = model.decode(z)
+    log_p_x_given_z = torch.stack([-bernoulli_nll(logits, one.expand_as(logits)) for one in x], 1)
+    log_joint = log_p_x_given_z + log_normal(z, zero, zero)[:, None]
+    return log_joint.logsumexp(0) + 2 * torch.tensor(0.05).log()
+
+
+def test_the_estimate_is_log_p_of_a_model_small_enough_for_a_grid(model, x):
+    found = evaluation.log_likelihood(model, x, 5000)
+    torch.testing.assert_close(found.log_p, on_a_grid(model, x).double(), atol=0.05, rtol=0)
+
+
+def test_mean_and_error_are_over_the_images(model, x):
+    found = evaluation.log_likelihood(model, x, 10)
+    assert found.mean == pytest.approx(found.log_p.mean().item())
+    assert found.error == pytest.approx(found.log_p.std().item() / len(x) ** 0.5)
+
+
+def test_the_bound_rises_with_the_draws_and_stays_below_log_p(model, x):
+    far = Gaussian(torch.ones(5, 2), torch.zeros(5, 2))  # a poor q, so that the bound has far to go
+    log_w = evaluation.log_weights(model, x, 4096, q=far)
+    by_draws = [
+        log_w.view(-1, k, 5).logsumexp(1).sub(torch.tensor(float(k)).log()).mean(0)
+        for k in (1, 4, 16, 64)
+    ]
+    for fewer, more in itertools.pairwise(by_draws):
+        assert (more > fewer).all()
+    assert (by_draws[-1] < on_a_grid(model, x) + 0.1).all()  # 64 means of 64 draws
+    assert (by_draws[0] < on_a_grid(model, x) - 0.1).all()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
+def test_how_many_are_decoded_at_once_does_not_change_the_value(model, x, batch_size):
+    wanted = evaluation.log_likelihood(model, x, 64)
+    found = evaluation.log_likelihood(model, x, 64, batch_size=batch_size)
+    torch.testing.assert_close(found.log_p, wanted.log_p, atol=1e-5, rtol=0)
+    first = evaluation.log_likelihood(model, x[:2], 64)
+    torch.testing.assert_close(first.log_p, wanted.log_p[:2], atol=1e-5, rtol=0)
+
+
+def test_another_seed_draws_otherwise_and_each_image_its_own(model, x):
+    same = x[:1].expand(2, 1, 3, 4)
+    first, second = evaluation.log_likelihood(model, same, 4).log_p
+    assert first != second
+    assert evaluation.log_likelihood(model, same, 4, seed=1).log_p[0] != first
+
+
+def test_grey_pixels_are_refused_and_tossed_ones_are_not(model):
+    grey = torch.full((2, 1, 3, 4), 0.5)
+    with pytest.raises(ValueError, match=r"100\.0% of the pixels.*toss"):
+        evaluation.log_likelihood(model, grey, 2)
+    evaluation.log_likelihood(model, evaluation.toss(grey), 2)
+
+
+def test_a_tossed_pixel_is_ink_as_often_as_it_is_grey():
+    grey = torch.linspace(0, 1, 5).repeat(20_000, 1)[:, None, None]
+    tossed = evaluation.toss(grey)
+    assert set(tossed.unique().tolist()) == {0, 1}
+    torch.testing.assert_close(tossed.mean(0), grey[0], atol=0.02, rtol=0)
+    assert tossed.equal(evaluation.toss(grey))
+    assert not tossed.equal(evaluation.toss(grey, seed=1))
+
+
+def test_equal_weights_are_worth_all_draws_and_one_heavy_weight_is_worth_one(model, x):
+    log_w = torch.zeros(50, 2)
+    log_w[7, 1] = 100
+    assert evaluation.effective_draws(log_w).tolist() == pytest.approx([50, 1], rel=1e-5)
+    found = evaluation.log_likelihood(model, x, 50).effective
+    assert (found > 1).all()
+    assert (found < 50).all()
+
+
+def test_the_exact_posterior_makes_all_weights_log_p():
+    """A decoder that does not look at z: the prior is the posterior."""
+    deaf = TINY.build(seed=0).eval().requires_grad_(False)
+    for layer in (deaf.decoder[0], deaf.encoder[-1]):
+        layer.weight.zero_()
+    deaf.encoder[-1].bias.zero_()
+    x = evaluation.toss(torch.full((3, 1, 3, 4), 0.5))
+    log_w = evaluation.log_weights(deaf, x, 30)
+    torch.testing.assert_close(log_w, log_w[:1].expand_as(log_w), atol=1e-5, rtol=0)
+    assert evaluation.effective_draws(log_w).tolist() == pytest.approx([30] * 3, rel=1e-4)
+
+
+def test_refining_raises_the_elbo_of_each_image_and_leaves_the_model(model, x):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    q = evaluation.refine(model, x, steps=100)
+
+    def elbo(q):
+        z = q.mu + (q.log_var / 2).exp() * torch.randn(4000, *q.mu.shape, generator=generator(0))
+        terms = [negative_elbo(model.decode(part), x, *q).loss for part in z]
+        return -torch.stack(terms).mean(0)
+
+    encoded, refined = elbo(model.encode(x)), elbo(q)
+    assert (refined > encoded + 0.05).all()
+    assert (refined < on_a_grid(model, x) + 0.02).all()
+    assert all(value.equal(before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["one-layer-vae", "one-layer-iwae"])
+def test_the_stored_likelihood_of_a_shipped_network_is_found_again(name):
+    """On its first 200 images, by other draws: within what draws may differ by."""
+    test = data.mnist().test
+    x = evaluation.toss(test.float())[:200]
+    said = weights.scores()[name]["nll"]
+    assert (said["images"], said["draws"]) == (10_000, 5000)
+    found = evaluation.log_likelihood(weights.load(name), x, 500, seed=1)
+    assert -found.mean == pytest.approx(said["first_200"], abs=0.4)  # fewer draws: a looser bound
+    assert -found.mean > said["first_200"] - 0.05
