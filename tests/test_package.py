@@ -98,7 +98,7 @@ LAYERS = (
     ("data",),
     ("avatars",),
     ("models", "losses"),
-    ("training", "judges", "weights", "mistakes"),
+    ("training", "judges", "evaluation", "weights", "mistakes"),
     ("latent",),
     ("metrics", "explorer_assets"),
     ("plots",),

@@ -24,8 +24,8 @@ _PUBLIC = {
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 _MODULES = (
-    "files", "data", "avatars", "models", "losses", "training", "judges", "latent", "metrics",
-    "plots", "weights", "explorer_assets", "stills", "explore", "exercises", "mistakes",
+    "files", "data", "avatars", "models", "losses", "training", "judges", "evaluation", "latent",
+    "metrics", "plots", "weights", "explorer_assets", "stills", "explore", "exercises", "mistakes",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME, *_MODULES]
