@@ -388,6 +388,7 @@ def test_the_shipped_vaes_are_as_good_as_the_design_asks(name, required):
 
 @each_shipped
 def test_a_shipped_decoder_is_small_enough_for_a_page(name):
+    """No page fetches chapter 11's networks of one layer: they have the size of the published."""
     path = weights.FOLDER / f"{name}.decoder.safetensors"
-    limit = 1_500_000 if "avatars" in name else 300_000
+    limit = 1_500_000 if "avatars" in name else 500_000 if "one-layer" in name else 300_000
     assert not path.exists() or path.stat().st_size <= limit
