@@ -1,7 +1,7 @@
 // How a picture is painted: as ink on paper, as light, or in colour; and what is said where nothing can be painted.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DIGIT, oncePerFrame, paintPicture } from "../../vaelib/static/page.js";
+import { DIGIT, fromAddress, oncePerFrame, paintPicture, toAddress } from "../../vaelib/static/page.js";
 
 globalThis.ImageData = class {
   constructor(width, height) {
@@ -44,4 +44,25 @@ test("the first painting is done at once, so that its error reaches who asked; l
   frames.pop()();
   assert.equal(painting.length, 2);
   assert.throws(oncePerFrame(() => assert.fail("it cannot be painted")), /cannot be painted/);
+});
+
+const LIMITS = { mu: [-3, 3, 0.05], log_var: [-6, 3, 0.05], position: [0, 6, 1] };
+
+test("an address says where an explorer stands, and says it of each one apart", () => {
+  const first = { mu: 1, log_var: -1, position: 2 };
+  const one = toAddress("", "kl1", { ...first, mu: 0.15000000000000002 }, first);
+  assert.equal(one, "kl1.mu=0.15");
+  const both = toAddress(`#${one}`, "kl2", { ...first, log_var: -2 }, first);
+  assert.deepEqual(fromAddress(`#${both}`, "kl1", LIMITS), { mu: 0.15 });
+  assert.deepEqual(fromAddress(`#${both}`, "kl2", LIMITS), { log_var: -2 });
+  assert.equal(toAddress(`#${both}`, "kl1", first, first), "kl2.log_var=-2");
+  assert.equal(toAddress("#a-title", "kl1", { ...first, position: 3 }, first), "kl1.position=3");
+});
+
+test("of an address only what may be is taken", () => {
+  const taken = (said) => fromAddress(`#${said}`, "kl1", LIMITS);
+  assert.deepEqual(taken("kl1.mu=99&kl1.position=-3"), { mu: 3, position: 0 });
+  assert.deepEqual(taken("kl1.mu=0.07&kl1.position=2.6"), { mu: 0.05, position: 3 });
+  for (const said of ["a-title", "mu=1", "kl1.mu=", "kl1.mu=x", "kl1.mu=Infinity", "kl1.name=2", "kl1.toString=1", "kl12.mu=1"])
+    assert.deepEqual(taken(said), {}, said);
 });

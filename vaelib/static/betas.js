@@ -1,7 +1,10 @@
 // A slider over beta: seven trained models; what each draws from the same z, what its latents cost, and where its codes lie.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { DIGIT, element, fitMaps, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { DIGIT, element, fitMaps, inSight, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
+
+// What a reader moves, and how far it goes: see keepState.
+export const limits = (model) => ({ position: [0, model.get("names").length - 1, 1] });
 
 const SCALE = 4; // nats of a full bar; where one is longer, the chart is scaled to that one and says so
 
@@ -28,7 +31,7 @@ export async function mount({ model, el, load, patiently, signal }) {
   const trouble = element("p", { class: "vaelib-hint" });
   el.replaceChildren(
     element("p", { class: "vaelib-title" }, "Ten z from the prior, the same for each β, decoded"),
-    element("div", { class: "vaelib-row vaelib-samples" }, ...pictures),
+    inSight(element("div", { class: "vaelib-row vaelib-samples" }, ...pictures)),
     sum,
     trouble,
     sideBySide(["What each latent costs", bars, costs], ["Codes of test digits", canvas, axes]),
@@ -85,6 +88,6 @@ export async function mount({ model, el, load, patiently, signal }) {
   }
   show(start, first);
   model.on("change:position", choose);
-  fitMaps(el, signal, [map], () => map.codes && map.draw(null));
+  fitMaps(signal, [map], () => map.codes && map.draw(null));
   await choose();
 }

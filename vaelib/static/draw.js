@@ -5,6 +5,9 @@ import { network, posterior, readSafetensors, sigmoid } from "./engine.js";
 import { brush, DIGIT, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
+// What a reader moves, and how far it goes: see keepState.
+export const limits = () => ({ digit: [0, 9, 1] });
+
 // Pixels of the drawing.
 const SIDE = 280;
 const PEN = 22;
@@ -29,7 +32,7 @@ export async function mount({ model, el, load, signal }) {
   map.show({ codes: { z: mu.data, labels: labels.data, sigma: sigma.data } });
   const pictures = ["as encoded", "μ decoded"].map(pictureFrame);
   const note = element("p", { class: "vaelib-sum" });
-  const [choice, mark] = digitChoice(digits, "or choose a test image", choose);
+  const [choice, mark] = digitChoice(digits, "or choose a test image", pick);
   const [undo, wipe] = ["Undo", "Clear"].map((name) => element("button", { type: "button" }, name));
   undo.addEventListener("click", () => {
     strokes.pop();
@@ -69,6 +72,12 @@ export async function mount({ model, el, load, signal }) {
     ink.drawImage(small, 0, 0, SIDE, SIDE);
     mark(i);
     look(digits.pixels(i), say);
+  }
+
+  function pick(i) {
+    if (model.get("digit") === i) return choose(i);
+    model.set("digit", i);
+    model.save_changes();
   }
 
   function redraw() {
@@ -153,9 +162,12 @@ export async function mount({ model, el, load, signal }) {
     strokes.at(-1).push(place);
     redraw();
   });
-  choose(model.get("digit"));
+  const start = () => choose(model.get("digit"));
+  start();
+  model.on("change:digit", start);
+  el.addEventListener("reset", start);
   if (model.get("tour") && !matchMedia("(prefers-reduced-motion: reduce)").matches) tour(model.get("digit"));
-  fitMaps(el, signal, [map], () => map.draw(shown && shown.mu, shown));
+  fitMaps(signal, [map], () => map.draw(shown && shown.mu, shown));
 }
 
 function between(a, b, share) {

@@ -1,6 +1,12 @@
 // The KL of one latent from N(0, 1): what is integrated, and where the gradient pushes. Derived in chapter 5.
-import { element, fitMaps, makeDraggable, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
+import { element, fitMaps, inSight, makeDraggable, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
+
+// What a reader moves, and how far it goes: see keepState.
+export const limits = (model) => {
+  const [low1, high1, low2, high2] = model.get("box");
+  return { mu: [low1, high1, 0.05], log_var: [low2, high2, 0.05] };
+};
 
 /** KL(N(mu, exp(logVar)) || N(0, 1)) in nats, and its gradient by [mu, logVar]. */
 export function divergence([mu, logVar]) {
@@ -29,6 +35,7 @@ export async function mount({ model, el, signal }) {
   const hint = "Curves: black q, dashed p; the KL is the orange area less the blue; the axes grow with q. Map: μ across, log σ² up, contours from 0.1 to 8 nats; the arrow is minus the gradient, at most 2 long. Drag the ring, or use the arrow keys.";
   const panes = sideBySide(["What is integrated", curves.canvas], ["The cost, and downhill", bowl.canvas]);
   panes.classList.add("vaelib-large");
+  inSight(panes.firstChild);
   el.replaceChildren(panes, sums, element("p", { class: "vaelib-hint" }, hint));
   const speak = quietSpeaker(el);
 
@@ -51,7 +58,7 @@ export async function mount({ model, el, signal }) {
   makeDraggable(bowl, point, moveTo, () => [0, 0]);
   update();
   for (const name of ["mu", "log_var"]) model.on(`change:${name}`, update);
-  fitMaps(el, signal, [curves, bowl], update);
+  fitMaps(signal, [curves, bowl], update);
 }
 
 const show = (number) => (number + 1e-9).toFixed(3).replace("-", "−");

@@ -1,7 +1,13 @@
 // The latent explorer: models side by side, one point. Each pane shows its model's codes and what it decodes at the point.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { DIGIT, element, fitMaps, makeDraggable, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { DIGIT, element, fitMaps, inSight, makeDraggable, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
+
+// What a reader moves, and how far it goes: see keepState.
+export const limits = (model) => {
+  const z = [model.get("low"), model.get("high"), STEP];
+  return { zoom: [0, 1, 1], cdf: [0, 1, 1], z1: z, z2: z };
+};
 
 // The sliders' step.
 const STEP = 0.05;
@@ -18,7 +24,7 @@ export async function mount({ model, el, load, signal }) {
   const [through, throughLabel] = checkbox("Through the normal CDF, where N(0, I) would fill the square evenly");
   const [zoom, zoomLabel] = checkbox("All at the scale of N(0, I), −4 to 4");
   el.replaceChildren(
-    sideBySide(...panes.map((pane) => pane.parts)),
+    inSight(sideBySide(...panes.map((pane) => pane.parts))),
     zoomLabel,
     throughLabel,
     element("p", { class: "vaelib-hint" }, HINTS.slice(0, panes.some((pane) => pane.means.sigma) ? 3 : 2).join(" ")),
@@ -66,7 +72,7 @@ export async function mount({ model, el, load, signal }) {
   model.on("change:z2", update);
   model.on("change:cdf", choose);
   model.on("change:zoom", reach);
-  fitMaps(el, signal, panes.map((pane) => pane.map), update);
+  fitMaps(signal, panes.map((pane) => pane.map), update);
 }
 
 async function makePane({ name, title, box }, colours, load) {

@@ -1,7 +1,7 @@
 // Attributes of a face turned up and down: z_new = z + alpha * feature_vector, decoded; and beside it, where there is one, the
 // truth: the same face drawn with that attribute, or without.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { brush, element, oncePerFrame, paintPicture, pictureChoice, pictureFrame, quietSpeaker } from "./page.js";
+import { brush, element, inSight, oncePerFrame, paintPicture, pictureChoice, pictureFrame, quietSpeaker } from "./page.js";
 
 const SIDE = 64;
 const FACE = { shape: [3, SIDE, SIDE] };
@@ -16,6 +16,12 @@ const WORDS = {
   Narrow_Eyes: ["with open eyes", "with closed eyes"],
 };
 const HINT = "z is x's code μ, α what the slider says, and feature_vector the mean code of faces with the attribute minus that of faces without. Morph takes z on a straight line to the second face's.";
+
+// What a reader moves, and how far it goes: see keepState.
+export const limits = () => {
+  const alphas = Object.keys(WORDS).map((name) => [name, [-2, 2, 0.1]]);
+  return { face: [0, 11, 1], other: [0, 11, 1], morph: [0, 1, 0.05], ...Object.fromEntries(alphas) };
+};
 
 /** The code of a face, morphed into another's, plus alpha times the vector of each attribute. */
 export function mixed(face, other, morph, alphas, vectors) {
@@ -60,11 +66,11 @@ export async function mount({ model, el, load, signal }) {
   const [[result, large], [original, first], [decoded, second], [truth, third]] = titles.map(pictureFrame);
   const why = element("p", { class: "vaelib-hint" });
   const sums = element("p", { class: "vaelib-sum" });
-  const reset = element("button", { type: "button" }, "Reset");
-  reset.addEventListener("click", () => set(Object.fromEntries(["morph", ...names].map((name) => [name, 0]))));
+  const none = element("button", { type: "button" }, "All sliders to 0");
+  none.addEventListener("click", () => set(Object.fromEntries(["morph", ...names].map((name) => [name, 0]))));
   el.replaceChildren(
-    element("div", { class: "vaelib-faces" }, large, element("div", {}, first, second, element("div", {}, third, why), sums)),
-    reset,
+    element("div", { class: "vaelib-faces" }, inSight(large), element("div", {}, first, second, element("div", {}, third, why), sums)),
+    none,
     faces,
     others,
     element("p", { class: "vaelib-hint" }, element("code", {}, "z_new = z + alpha * feature_vector"), `: ${HINT}`),

@@ -57,6 +57,12 @@ export function pictureChoice(legend, names, pixels, kind, choose) {
   return [group, (i) => radios.forEach((radio, k) => (radio.checked = k === i))];
 }
 
+/** Mark what stays in sight on a phone while a slider moves. */
+export function inSight(part) {
+  part.classList.add("vaelib-sight");
+  return part;
+}
+
 /** The parts of an explorer, side by side where there is room; each is [title, element, element …]. */
 export function sideBySide(...parts) {
   const pane = ([title, ...inside]) =>
@@ -65,12 +71,13 @@ export function sideBySide(...parts) {
 }
 
 /** Keep maps as large as their place on the page; `update` draws them. */
-export function fitMaps(el, signal, maps, update) {
+export function fitMaps(signal, maps, update) {
   const observer = new ResizeObserver(() => {
     for (const map of maps) map.resize();
     update();
   });
-  observer.observe(el);
+  // Not `el`, which on a phone has no box of its own (explorer.css).
+  for (const map of maps) observer.observe(map.canvas);
   signal.addEventListener("abort", () => observer.disconnect());
 }
 
@@ -89,6 +96,98 @@ export function oncePerFrame(paint) {
     });
     run = requestAnimationFrame;
   };
+}
+
+const entries = (hash) => new URLSearchParams(hash.includes("=") ? hash.replace(/^#/, "") : "");
+
+/** What an address says of the explorer `key`, "kl1.mu=0.5&kl1.log_var=-2", within limits: trait -> [low, high, step]. */
+export function fromAddress(hash, key, limits) {
+  const wanted = {};
+  for (const [name, text] of entries(hash)) {
+    const trait = name.startsWith(`${key}.`) ? name.slice(key.length + 1) : "";
+    if (!Object.hasOwn(limits, trait) || !text.trim() || !Number.isFinite(Number(text))) continue;
+    const [low, high, step] = limits[trait];
+    wanted[trait] = Math.min(high, Math.max(low, Number((Math.round(text / step) * step).toFixed(6))));
+  }
+  return wanted;
+}
+
+/** The address with those traits of the explorer `key` that are not as at `first`; what it says of others stays. */
+export function toAddress(hash, key, now, first) {
+  const said = entries(hash);
+  for (const name of [...said.keys()]) if (name.startsWith(`${key}.`)) said.delete(name);
+  for (const [name, value] of Object.entries(now)) {
+    if (value !== first[name]) said.set(`${key}.${name}`, Number(Number(value).toFixed(4)));
+  }
+  return said.toString();
+}
+
+/**
+ * Keep the traits that `limits` names, see fromAddress, in the page's address, and put them there where the address says so;
+ * a notebook's address is its own. Returns what takes them back to where the page had put them. Tells `el` of that, "reset",
+ * for there may be more to take back.
+ */
+export function keepState({ model, el, limits, signal }) {
+  const names = Object.keys(limits);
+  const now = () => Object.fromEntries(names.map((name) => [name, model.get(name)]));
+  const first = now();
+  const set = (traits) => {
+    model.set(traits);
+    model.save_changes();
+  };
+  const places = [...document.querySelectorAll(".widget-subarea")];
+  const key = `${model.get("explorer")}${1 + places.indexOf(el.closest(".widget-subarea"))}`;
+  const read = () => {
+    const wanted = fromAddress(location.hash, key, limits);
+    for (const name of Object.keys(wanted)) if (typeof first[name] === "boolean") wanted[name] = Boolean(wanted[name]);
+    if (Object.keys(wanted).length) set(wanted);
+  };
+  // Browsers count how often a page changes its address, and Safari stops at 100 in half a minute.
+  let timer;
+  const write = () => {
+    const address = toAddress(location.hash, key, now(), first);
+    const hash = address ? `#${address}` : "";
+    // Not in the history: the way back leads to where the reader came from. A link to a place in the page stays as it is.
+    if (hash !== location.hash && (hash || location.hash.includes("=")))
+      globalThis.history.replaceState(globalThis.history.state, "", hash || location.pathname + location.search);
+  };
+  if ("content_root" in document.documentElement.dataset) {
+    read();
+    addEventListener("hashchange", read, { signal });
+    for (const name of names) {
+      model.on(`change:${name}`, () => {
+        clearTimeout(timer);
+        timer = setTimeout(write, 300);
+      });
+    }
+  }
+  return () => {
+    set(first);
+    el.dispatchEvent(new Event("reset"));
+  };
+}
+
+/** The buttons below every explorer: back to the start, where `reset` is given, and full screen, where the browser has it. */
+export function addTools(box, el, reset) {
+  const tools = element("div", { class: "vaelib-tools" });
+  const button = (name, act) => {
+    const made = element("button", { type: "button" }, name);
+    made.addEventListener("click", act);
+    tools.append(made);
+    return made;
+  };
+  if (reset) button("Reset", reset);
+  if (document.fullscreenEnabled) {
+    const full = button("Full screen", () => {
+      const work = document.fullscreenElement ? document.exitFullscreen() : box.requestFullscreen();
+      // Refused: there is nothing that this button can do.
+      work?.catch(() => full.remove());
+    });
+    box.addEventListener("fullscreenchange", () => {
+      full.textContent = document.fullscreenElement === box ? "Leave full screen" : "Full screen";
+    });
+  }
+  el.append(tools);
 }
 
 /** A line for screen readers that speaks only after things have been still for a moment. */

@@ -23,6 +23,8 @@ export class PlaneMap {
     if (!side) return;
     this.ratio = globalThis.devicePixelRatio || 1;
     this.side = side;
+    // Type grows with the page's, as on a full screen; numbers below 11 pixels nobody reads.
+    this.type = Math.max(1, parseFloat(getComputedStyle(this.canvas).fontSize) / 16);
     this.canvas.width = this.canvas.height = Math.round(side * this.ratio);
     this.cloud = null;
   }
@@ -38,7 +40,11 @@ export class PlaneMap {
 
   /** The map's edges on the canvas, left, right, bottom and top, in CSS pixels; around them are the numbers. */
   get edges() {
-    return [36, this.side - 6, this.side - 20, 6];
+    return [36 * this.type, this.side - 6, this.side - 20 * this.type, 6];
+  }
+
+  font(pixels) {
+    return `${pixels * this.type}px sans-serif`;
   }
 
   /** Where a latent point lies on the canvas, in CSS pixels. */
@@ -108,7 +114,7 @@ export class PlaneMap {
   drawAxes(g) {
     const [low1, high1, low2, high2] = this.limits;
     const [x0, x1, y0, y1] = this.edges;
-    g.font = "11px sans-serif";
+    g.font = this.font(11);
     g.fillStyle = INK;
     g.lineWidth = 1;
     for (const [low, high, along] of [[low1, high1, true], [low2, high2, false]]) {
@@ -151,7 +157,7 @@ export class PlaneMap {
   // Each digit is written at the median of its codes, so that colour is never the only sign.
   drawNames(g) {
     const { z, labels } = this.codes;
-    g.font = "bold 12px sans-serif";
+    g.font = `bold ${this.font(12)}`;
     g.textAlign = "center";
     g.textBaseline = "middle";
     for (let digit = 0; digit < this.colours.length; digit++) {
@@ -160,7 +166,7 @@ export class PlaneMap {
       const middle = [0, 1].map((axis) => median(mine.map((i) => z[2 * i + axis])));
       if (!this.holds(middle)) continue;
       const [x, y] = this.toScreen(middle);
-      disc(g, [x, y], 8, "#fff", 2, this.colours[digit]);
+      disc(g, [x, y], 8 * this.type, "#fff", 2, this.colours[digit]);
       g.fillStyle = INK;
       g.fillText(String(digit), x, y + 0.5);
     }
@@ -202,7 +208,7 @@ export class PlaneMap {
     g.restore();
     disc(g, middle, 3.5, "#ffd400", 1.5, "#000");
     g.fillStyle = INK;
-    g.font = "10px sans-serif";
+    g.font = this.font(10);
     g.textAlign = "center";
     g.textBaseline = "top";
     g.lineWidth = 3;

@@ -215,7 +215,7 @@ export async function mount({ model, el, load, patiently, signal }) {
   tell("train", bytes);
   controls.refresh();
   gallery.refresh();
-  fitMaps(el, signal, [view.map], draw);
+  fitMaps(signal, [view.map], draw);
   el.setAttribute("aria-busy", "true");
   const complain = (why) => (trouble.textContent = `The held-out digits have not come (${why}); without them there is nothing to see.`);
   // Training need not wait for what it is judged by.

@@ -3,8 +3,11 @@
 import { digitChoice, loadDigits } from "./digits.js";
 import { network, posterior, readSafetensors } from "./engine.js";
 import { boundsOf, coarsePlane, exactPosterior, weighed } from "./evidence.js";
-import { element, fitMaps, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
+import { element, fitMaps, inSight, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
+
+// What a reader moves, and how far it goes: see keepState.
+export const limits = () => ({ digit: [0, 9, 1], position: [0, DRAWS.length - 1, 1] });
 
 const INK = "#222";
 const ORANGE = [213, 94, 0];
@@ -34,6 +37,7 @@ export async function mount({ model, el, load, signal }) {
   const sums = element("p", { class: "vaelib-sum" });
   const panes = sideBySide(["Exact posterior, and q(z|x)", map.canvas], ["What the bound lacks", curve.canvas]);
   panes.classList.add("vaelib-large");
+  inSight(panes.firstChild);
   let speak = () => {};
 
   let found = null;
@@ -79,7 +83,7 @@ export async function mount({ model, el, load, signal }) {
   speak = quietSpeaker(el);
   model.on("change:digit", pick);
   model.on("change:position", update);
-  fitMaps(el, signal, [map, curve], update);
+  fitMaps(signal, [map, curve], update);
 }
 
 function drawPlane(map, { cells, q, draws }, k) {
@@ -129,7 +133,7 @@ function drawCurve(map, { logEvidence, bounds }, ks, at) {
     g.beginPath();
     g.arc(...places[at], 5, 0, 2 * Math.PI);
     g.fill();
-    g.font = "12px sans-serif";
+    g.font = map.font(12);
     g.textAlign = "right";
     g.fillText("log p(x)", line[1][0] - 4, line[1][1] - 6);
     g.fillText("bound; across: log₁₀ k", line[1][0] - 4, map.edges[2] - 8);

@@ -1,8 +1,11 @@
 // z = mu + sigma * epsilon for one image: the sliders move epsilon, the image gives mu and sigma, and z is decoded.
 import { digitChoice, loadDigits } from "./digits.js";
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { DIGIT, element, fitMaps, makeDraggable, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
+import { DIGIT, element, fitMaps, inSight, makeDraggable, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
+
+// What a reader moves, and how far it goes: see keepState.
+export const limits = () => ({ image: [0, 9, 1], epsilon1: [-3, 3, STEP], epsilon2: [-3, 3, STEP] });
 
 const REACH = 4; // standard deviations that the map shows on each side of mu
 const STEP = 0.05; // of the sliders
@@ -27,10 +30,10 @@ export async function mount({ model, el, load, signal }) {
   draw.addEventListener("click", () => set({ epsilon1: normal(), epsilon2: normal() }));
   el.replaceChildren(
     choice,
-    sideBySide(
+    inSight(sideBySide(
       ["q(z|x), and z in it", canvas],
       ["Pictures", element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure))],
-    ),
+    )),
     sums,
     draw,
     element("p", { class: "vaelib-hint" }, "Ellipses: one, two and three σ around μ. Dots: μ of other test images. Drag the ring, or move it with the arrow keys."),
@@ -87,7 +90,7 @@ export async function mount({ model, el, load, signal }) {
   model.on("change:epsilon1", update);
   model.on("change:epsilon2", update);
   model.on("change:image", pick);
-  fitMaps(el, signal, [map], update);
+  fitMaps(signal, [map], update);
 }
 
 /** One draw from N(0, 1), kept within the sliders' reach (Box and Muller's method). */

@@ -1,7 +1,10 @@
 // Training, replayed: a slider over the steps of two trainings; the cloud of codes forms, and with it the reconstructions.
 import { readSafetensors } from "./engine.js";
-import { DIGIT, element, fitMaps, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { DIGIT, element, fitMaps, inSight, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
+
+// What a reader moves, and how far it goes: see keepState.
+export const limits = () => ({ frame: [0, 23, 1] });
 
 // Milliseconds between frames while it plays.
 const PAUSE = 400;
@@ -13,7 +16,7 @@ export async function mount({ model, el, load, signal }) {
   const note = element("p", { class: "vaelib-sum" });
   const play = element("button", { type: "button" }, "Play");
   el.replaceChildren(
-    sideBySide(...panes.map((pane) => pane.parts)),
+    inSight(sideBySide(...panes.map((pane) => pane.parts))),
     note,
     play,
     element("p", { class: "vaelib-hint" }, "Above five test images, below their reconstructions. Each map keeps its scale, which holds the codes of every step. Dashed: one, two and three standard deviations of N(0, I)."),
@@ -50,7 +53,7 @@ export async function mount({ model, el, load, signal }) {
   signal.addEventListener("abort", stop);
   update();
   model.on("change:frame", update);
-  fitMaps(el, signal, panes.map((pane) => pane.map), update);
+  fitMaps(signal, panes.map((pane) => pane.map), update);
 }
 
 function makePane(kind, tensors, box, colours) {

@@ -25,8 +25,11 @@ export async function start({ model, el, load, patiently, say, signal }) {
   el.textContent = "The explorer is loading …";
   await patiently((async () => {
     const [explorer] = await Promise.all([own(model.get("explorer")), addStyle(loadOnce)]);
+    const { addTools, keepState } = await own("page");
+    const reset = explorer.limits && keepState({ model, el, limits: explorer.limits(model), signal });
     await explorer.mount({ model, el, load: loadOnce, patiently, signal });
     const box = el.closest(".widget-box") ?? el.parentElement;
+    addTools(box, el, reset);
     nameSliders(box, signal);
     // All is read and drawn: the explorer takes its still picture's place.
     box.classList.add("vaelib-explorer", ...(explorer.layout ?? []));
