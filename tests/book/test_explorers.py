@@ -816,8 +816,65 @@ def test_the_replay_shows_each_recorded_step(browser, small_address):
         handle.press("End")
         handle.press("ArrowLeft")
         page.get_by_role("button", name="Play").click()
-        check(23)
+        page.get_by_role("button", name="Stop").wait_for()
         page.get_by_role("button", name="Play").wait_for()  # it has stopped by itself
+        check(23)
+
+
+def test_between_two_recorded_steps_the_replay_shows_what_lies_between(browser, small_address):
+    with explorer_at(browser, small_address + "chapters/replay.html") as page:
+        clouds = ".vaelib-pane .vaelib-map"
+        page.locator(HANDLES).press("End")
+        settle(page)
+        recorded = drawings(page, clouds)
+        curve = page.locator(".vaelib-curve")
+        curve.focus()
+        curve.press("ArrowLeft")
+        settle(page)
+        assert drawings(page, clouds) != recorded
+        assert point(page) == (23,), "the nearer recorded step"
+        assert_shows_the_recorded_step(page)
+        for _ in range(3):
+            curve.press("ArrowLeft")
+        settle(page)
+        assert 20 < point(page)[0] < 23
+        curve.press("Home")
+        settle(page)
+        assert point(page) == (0,)
+        box = curve.bounding_box()
+        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"], steps=4)
+        page.mouse.up()
+        settle(page)
+        assert 15 <= point(page)[0] <= 18
+        assert_shows_the_recorded_step(page)
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_replay_moves_from_step_to_step_where_a_reader_wants_less_motion(
+    browser, small_address, motion
+):
+    url = f"{small_address}chapters/replay.html"
+    with opened(browser, url, reduced_motion=motion) as (page, visit):
+        awake(page)
+        clouds, recorded = ".vaelib-pane .vaelib-map", []
+        handle = page.locator(HANDLES)
+        handle.press("End")
+        for _ in range(3):
+            settle(page)
+            recorded.append(drawings(page, clouds))
+            handle.press("ArrowLeft")
+        handle.press("ArrowRight")
+        page.get_by_role("button", name="Play").click()
+        seen = []
+        while page.get_by_role("button", name="Stop").count():
+            seen.append(drawings(page, clouds))
+            page.wait_for_timeout(30)
+        settle(page)
+        assert drawings(page, clouds) == recorded[0]
+        assert all(one in recorded for one in seen) == (motion == "reduce")
+        assert (visit.errors, visit.failed) == ([], [])
 
 
 # --- the KL playground ----------------------------------------------------------------------------

@@ -9,11 +9,11 @@ const LOUPE = 10;
 /**
  * codes: { z, labels, sigma } with z (N x 2, row by row), a digit for each, and where there are posteriors their sigma like
  * z; they are seen through a loupe. box: [low1, high1, low2, high2], what is shown. The map lies on white in light and dark
- * pages alike, for the ten colours are chosen for white.
+ * pages alike, for the ten colours are chosen for white. across: [[value, text], …] in place of round numbers.
  */
 export class PlaneMap {
-  constructor(canvas, { box, colours }) {
-    Object.assign(this, { canvas, box, colours, uniform: false, codes: null, cloud: null });
+  constructor(canvas, { box, colours, across }) {
+    Object.assign(this, { canvas, box, colours, across, left: 0, uniform: false, codes: null, cloud: null });
     this.context = brush(canvas);
   }
 
@@ -25,7 +25,9 @@ export class PlaneMap {
     this.side = side;
     // Type grows with the page's, as on a full screen; numbers below 11 pixels nobody reads.
     this.type = Math.max(1, parseFloat(getComputedStyle(this.canvas).fontSize) / 16);
-    this.canvas.width = this.canvas.height = Math.round(side * this.ratio);
+    this.high = this.canvas.clientHeight;
+    this.canvas.width = Math.round(side * this.ratio);
+    this.canvas.height = Math.round(this.high * this.ratio);
     this.cloud = null;
   }
 
@@ -40,7 +42,7 @@ export class PlaneMap {
 
   /** The map's edges on the canvas, left, right, bottom and top, in CSS pixels; around them are the numbers. */
   get edges() {
-    return [36 * this.type, this.side - 6, this.side - 20 * this.type, 6];
+    return [Math.max(36 * this.type, this.left), this.side - 6, this.high - 20 * this.type, 6];
   }
 
   font(pixels) {
@@ -86,11 +88,12 @@ export class PlaneMap {
 
   drawCloud() {
     const layer = document.createElement("canvas");
-    layer.width = layer.height = this.canvas.width;
+    layer.width = this.canvas.width;
+    layer.height = this.canvas.height;
     const g = brush(layer);
     g.scale(this.ratio, this.ratio);
     g.fillStyle = "#fff";
-    g.fillRect(0, 0, this.side, this.side);
+    g.fillRect(0, 0, this.side, this.high);
     this.drawAxes(g);
     const [x0, x1, y0, y1] = this.edges;
     g.save();
@@ -113,12 +116,16 @@ export class PlaneMap {
 
   drawAxes(g) {
     const [low1, high1, low2, high2] = this.limits;
-    const [x0, x1, y0, y1] = this.edges;
     g.font = this.font(11);
     g.fillStyle = INK;
     g.lineWidth = 1;
-    for (const [low, high, along] of [[low1, high1, true], [low2, high2, false]]) {
-      for (const value of ticks(low, high, this.side < 220 ? 3 : 6)) {
+    const numbers = (low, high, room) => ticks(low, high, room < 220 ? 3 : 6).map((value) => [value, written(value)]);
+    const [marks1, marks2] = [this.across ?? numbers(low1, high1, this.side), numbers(low2, high2, this.high)];
+    // The longest number finds room; the map begins where it ends.
+    this.left = Math.max(...marks2.map(([, text]) => g.measureText(text).width), 0) + 8;
+    const [x0, x1, y0, y1] = this.edges;
+    for (const [low, high, along, marks] of [[low1, high1, true, marks1], [low2, high2, false, marks2]]) {
+      for (const [value, text] of marks) {
         const share = (value - low) / (high - low);
         const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
         g.strokeStyle = value === 0 && !this.uniform ? "#999" : "#e4e4e4";
@@ -128,8 +135,8 @@ export class PlaneMap {
         g.stroke();
         g.textAlign = along ? "center" : "right";
         g.textBaseline = along ? "top" : "middle";
-        const text = String(Math.round(value * 100) / 100).replace("-", "−");
-        if (along) g.fillText(text, within(x0 + 4, x, x1 - 8), y0 + 5);
+        const half = g.measureText(text).width / 2;
+        if (along) g.fillText(text, within(x0 - 4, x, this.side - half - 1), y0 + 5);
         else g.fillText(text, x0 - 5, within(y1 + 6, y, y0 - 4));
       }
     }
@@ -252,6 +259,9 @@ export function ticks(low, high, count) {
   const last = Math.floor(high / step + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
 }
+
+/** A number as an axis has it: 10,000; −0.5. */
+export const written = (value) => Number(value.toFixed(4)).toLocaleString("en", { maximumFractionDigits: 4 }).replace("-", "−");
 
 export function median(values) {
   return values.sort((a, b) => a - b)[values.length >> 1];
