@@ -9,6 +9,8 @@ export const limits = () => ({ image: [0, 9, 1], epsilon1: [-3, 3, STEP], epsilo
 
 const REACH = 4; // standard deviations that the map shows on each side of mu
 const STEP = 0.05; // of the sliders
+const MANY = 100; // draws of one button
+const PAUSE = 50; // milliseconds between them
 
 export async function mount({ model, el, load, signal }) {
   const name = model.get("name");
@@ -26,8 +28,8 @@ export async function mount({ model, el, load, signal }) {
   const map = new PlaneMap(canvas, { box: [-1, 1, -1, 1], colours: model.get("colours") });
   const pictures = ["x", "μ decoded", "z decoded"].map(pictureFrame);
   const sums = element("p", { class: "vaelib-sum" });
-  const draw = element("button", { type: "button" }, "Draw ε from N(0, I)");
-  draw.addEventListener("click", () => set({ epsilon1: normal(), epsilon2: normal() }));
+  const [draw, many, clear] = ["Draw ε from N(0, I)", `${MANY} draws`, "Clear"].map((name) => element("button", { type: "button" }, name));
+  const tally = element("p", { class: "vaelib-hint" });
   el.replaceChildren(
     choice,
     inSight(sideBySide(
@@ -35,8 +37,9 @@ export async function mount({ model, el, load, signal }) {
       ["Pictures", element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure))],
     )),
     sums,
-    draw,
-    element("p", { class: "vaelib-hint" }, "Ellipses: one, two and three σ around μ. Dots: μ of other test images. Drag the ring, or move it with the arrow keys."),
+    element("div", { class: "vaelib-buttons" }, draw, many, clear),
+    tally,
+    element("p", { class: "vaelib-hint" }, "Ellipses: one, two and three σ around μ. Blue dots: what was drawn; small squares: μ of other test images. Drag the ring, or move it with the arrow keys."),
   );
   const speak = quietSpeaker(el);
 
@@ -54,10 +57,13 @@ export async function mount({ model, el, load, signal }) {
   };
   const paint = (k, pixels) => paintPicture(pictures[k][0], pixels, DIGIT);
 
+  // Every epsilon that was drawn: of another image it is another z, at the same place in its q.
+  let [trail, next, timer] = [[], draws(), null];
   const update = oncePerFrame(() => {
     const q = posterior();
     const z = point();
     map.draw(z, q);
+    drawTrail(map, trail.map((epsilon) => epsilon.map((value, k) => q.mu[k] + q.sigma[k] * value)));
     drawSteps(map, q, z);
     paint(2, sigmoid(decode(z)));
     const lines = z.map((value, k) => {
@@ -65,8 +71,43 @@ export async function mount({ model, el, load, signal }) {
       return `z${"₁₂"[k]} = μ${"₁₂"[k]} + σ${"₁₂"[k]} ε${"₁₂"[k]} = ${terms[0]} + ${terms[1]} × ${terms[2]} = ${terms[3]}`;
     });
     sums.replaceChildren(lines[0], element("br"), lines[1]);
-    speak(lines.join("; "));
+    tally.textContent = counted(trail);
+    clear.disabled = !trail.length;
+    speak([...lines, tally.textContent].join("; "));
   });
+  const drawOne = () => {
+    const [epsilon1, epsilon2] = [next(), next()];
+    trail.push([epsilon1, epsilon2]);
+    set({ epsilon1, epsilon2 });
+    update();
+  };
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    many.textContent = `${MANY} draws`;
+  };
+  const wipe = () => {
+    stop();
+    [trail, next] = [[], draws()];
+    update();
+  };
+  draw.addEventListener("click", drawOne);
+  clear.addEventListener("click", wipe);
+  many.addEventListener("click", () => {
+    if (timer) return stop();
+    let left = MANY;
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      while (left--) drawOne();
+      return;
+    }
+    many.textContent = "Stop";
+    timer = setInterval(() => {
+      drawOne();
+      if (--left === 0) stop();
+    }, PAUSE);
+  });
+  el.addEventListener("reset", wipe);
+  signal.addEventListener("abort", stop);
   const pick = () => {
     const q = posterior();
     mark(model.get("image"));
@@ -93,10 +134,37 @@ export async function mount({ model, el, load, signal }) {
   fitMaps(signal, [map], update);
 }
 
-/** One draw from N(0, 1), kept within the sliders' reach (Box and Muller's method). */
-function normal() {
-  const draw = Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-  return Math.max(-3, Math.min(3, Math.round(draw / STEP) * STEP));
+/** Draws from N(0, 1), the same ones for every reader, kept within the sliders' reach (Box and Muller's method). */
+export function draws() {
+  let state = 20231;
+  // Park and Miller's generator: numbers in (0, 1), even.
+  const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
+  return () => {
+    const draw = Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random());
+    return Math.max(-3, Math.min(3, Math.round(draw / STEP) * STEP));
+  };
+}
+
+/** How many draws lie within one and two sigma, beside how many of very many do: 1 - exp(-r^2 / 2) in the plane. */
+export function counted(trail) {
+  if (!trail.length) return "";
+  const within = [1, 2].map((reach) => {
+    const count = trail.filter(([a, b]) => Math.hypot(a, b) <= reach).length;
+    return `${count} within ${["one", "two"][reach - 1]} σ (of very many, ${(100 * (1 - Math.exp((-reach * reach) / 2))).toFixed(0)} %)`;
+  });
+  return `Drawn: ${trail.length}; ${within.join(", ")}.`;
+}
+
+function drawTrail(map, places) {
+  const g = map.context;
+  g.fillStyle = "#0072b2";
+  g.globalAlpha = 0.5;
+  for (const z of places) {
+    g.beginPath();
+    g.arc(...map.toScreen(z), 2.5 * map.type, 0, 2 * Math.PI);
+    g.fill();
+  }
+  g.globalAlpha = 1;
 }
 
 // Two and three sigma, and the step from mu to z.
