@@ -1,4 +1,4 @@
-"""The part of the local Sphinx extension that makes figures light.
+"""The step of finish.py that makes figures light.
 
 Each picture says how large it is, so that the text does not jump when it comes; all but a page's
 first are fetched when they come near the screen; and beside each PNG lies the same as WebP, about
@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 
 from PIL import Image
-from sphinx.application import Sphinx
 
 PICTURE = re.compile(r'<img ([^>]*?)src="([^"]*_images/[^"]*)"([^>]*?)( ?/?)>')
 LARGE = 60_000  # bytes: what is larger without loss shows photographs or faces, not lines
@@ -71,17 +70,7 @@ def light(page: str, folder: Path, made: dict[Path, Path | None]) -> str:
     return PICTURE.sub(lighter, page)
 
 
-def lighten(app: Sphinx, exception: Exception | None) -> None:
-    if exception or app.builder.format != "html":
-        return
+def lightened(pages: dict[Path, str]) -> dict[Path, str]:
+    """All pages, :func:`light`."""
     made: dict[Path, Path | None] = {}
-    for path in sorted(Path(app.outdir).rglob("*.html")):
-        text = path.read_text(encoding="utf-8")
-        if (lightened := light(text, path.parent, made)) != text:
-            path.write_text(lightened, encoding="utf-8")
-
-
-def setup(app: Sphinx) -> dict:
-    # Before look.py puts figures into boxes, and before the pages' policies are written.
-    app.connect("build-finished", lighten, priority=980)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {path: light(text, path.parent, made) for path, text in pages.items()}

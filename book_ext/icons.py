@@ -1,15 +1,15 @@
-"""The part of the local Sphinx extension that leaves of the icons those that the book shows.
+"""The step of finish.py that leaves of the icons those that the book shows.
 
 The theme brings 2,000 icons: three fonts of 300 kB together, and a style rule for each. A page
 shows a dozen of them.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from fontTools import subset
 from fontTools.ttLib import TTFont
-from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 STYLE = Path("_static", "styles", "pydata-sphinx-theme.css")
@@ -19,7 +19,7 @@ FACE = re.compile(r"url\(([^)]*/(fa-[a-z]+-\d+)\.woff2)\) format\(\"woff2\"\),ur
 GLYPH = re.compile(r'"\\([0-9a-f]{3,5})"')
 CHANGED = (
     "{what} in {style}: the theme writes its icons in another way now. See how, and change "
-    "book_ext/icons.py, or drop it from _config.yml: the pages are then 300 kB heavier."
+    "book_ext/icons.py, or drop it from finish.py: the pages are then 300 kB heavier."
 )
 
 
@@ -47,12 +47,12 @@ def smaller_font(path: Path, glyphs: set[int]) -> None:
         font.save(path.with_suffix(".woff"))
 
 
-def trim(folder: Path) -> None:
-    """Trim the icons of the built pages in `folder`."""
+def trim(folder: Path, pages: Iterable[str]) -> None:
+    """Trim the icons of the built `pages` in `folder`."""
     style = folder / STYLE
-    code = [*folder.rglob("*.html"), *(folder / "_static").glob("*.js")]
-    code += [p for p in (folder / "_static/scripts").glob("*.js") if p.stem != "fontawesome"]
-    used = "".join(path.read_text(encoding="utf-8") for path in code)
+    code = [*(folder / "_static").glob("*.js"), *(folder / "_static/scripts").glob("*.js")]
+    texts = [path.read_text(encoding="utf-8") for path in code if path.stem != "fontawesome"]
+    used = "".join([*pages, *texts])
     css = without_unused(style.read_text(encoding="utf-8"), used)
     sheets = [p for p in (folder / "_static").rglob("*.css") if p != style]
     written = css + "".join(path.read_text(encoding="utf-8") for path in sheets)
@@ -69,14 +69,3 @@ def trim(folder: Path) -> None:
     if count != 3:
         raise ExtensionError(CHANGED.format(what=f"{count} fonts, not 3", style=STYLE))
     style.write_text(css, encoding="utf-8")
-
-
-def finish(app: Sphinx, exception: Exception | None) -> None:
-    if not exception and app.builder.format == "html":
-        trim(Path(app.outdir))
-
-
-def setup(app: Sphinx) -> dict:
-    # After look.py has put its buttons on the pages.
-    app.connect("build-finished", finish, priority=995)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

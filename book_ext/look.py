@@ -6,17 +6,19 @@ sites on which a page is shared what to show of it, and makes the landing page t
 
 import re
 import struct
+import sys
 import textwrap
-import tomllib
 from html import escape, unescape
 from pathlib import Path
 
 from docutils import nodes
 from PIL import Image, ImageDraw, ImageFont
 from sphinx.application import Sphinx
-from vae_book import bare
+from vae_book import ROOT, bare
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tools"))
+from project import repository_url, slug
+
 SCRIPT = Path(__file__).with_name("look.js")
 PLACEHOLDER = "OWNER"  # stands in the repository's address as long as it has no home
 # A picture that a cell drew; stills of explorers, which have a place of their own, are passed over.
@@ -35,8 +37,7 @@ def site_address(root: Path = ROOT) -> str | None:
 
     None as long as that has a placeholder: half of what follows would then lead nowhere.
     """
-    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    owner, name = settings["project"]["urls"]["Repository"].rstrip("/").split("/")[-2:]
+    owner, name = slug(repository_url(root)).split("/")
     return None if owner == PLACEHOLDER else f"https://{owner.lower()}.github.io/{name}/"
 
 
@@ -172,31 +173,23 @@ def draw_card(path: Path, book: str, title: str, figure: Path | None) -> None:
     card.quantize(64).save(path, optimize=True)
 
 
-def finish_pages(app: Sphinx, exception: Exception | None) -> None:
-    """What is done to the written pages, when all else that is done to them has been."""
-    if exception or app.builder.format != "html":
-        return
-    out = Path(app.outdir)
-    for path in sorted(out.rglob("*.html")):
-        text = path.read_text(encoding="utf-8")
-        if (boxed := box_figures(text, path.parent)) != text:
-            path.write_text(boxed, encoding="utf-8")
+def dressed(app: Sphinx, pages: dict[Path, str]) -> dict[Path, str]:
+    """The written pages with their figures in boxes, and the index among them; draws the cards."""
+    out, book = Path(app.outdir), app.config.html_title or app.config.project
+    pages = {path: box_figures(text, path.parent) for path, text in pages.items()}
     for page, title in getattr(app, "vae_cards", {}).items():
-        text = (out / f"{page}.html").read_text(encoding="utf-8")
-        found = re.search(r'"\.\./(_images/[^" ]*\.(?:png|webp))[" ]', text)
-        book = app.config.html_title or app.config.project
+        found = re.search(r'"\.\./(_images/[^" ]*\.(?:png|webp))[" ]', pages[out / f"{page}.html"])
         draw_card(out / card_path(page), book, title, out / found[1] if found else PICTURE)
     folder, _, _ = app.config.root_doc.rpartition("/")
     path = out / f"{app.config.root_doc}.html"
-    name = f"<title>{escape(app.config.html_title or app.config.project)}</title>"
-    front = re.sub(r"<title>.*?</title>", lambda _: name, path.read_text(encoding="utf-8"), count=1)
-    path.write_text(front, encoding="utf-8")
+    name = f"<title>{escape(book)}</title>"
+    pages[path] = re.sub(r"<title>.*?</title>", lambda _: name, pages[path], count=1)
     if folder:  # else the landing page is the site's index; now it is so too, and not a redirect
-        (out / "index.html").write_text(from_root(front, folder), encoding="utf-8")
+        pages[out / "index.html"] = from_root(pages[path], folder)
+    return pages
 
 
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", add_switch)
     app.connect("html-page-context", describe)
-    app.connect("build-finished", finish_pages, priority=990)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,7 +2,8 @@
 
 It adds the fetched JavaScript (see fetch_assets.py) and the book's own style sheet, drops what the
 theme's parts would ask of other servers, and copies the trained weights and the explorers' code
-into `_static/`, where the pages' scripts look for them.
+into `_static/`, where the pages' scripts look for them. What it does to written pages is a step of
+the one pass in finish.py.
 """
 
 import base64
@@ -10,6 +11,7 @@ import hashlib
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 
 from docutils import nodes
@@ -130,20 +132,53 @@ def is_ours(widgets: dict) -> bool:
     return all(one(widget["model_name"], widget["state"]) for widget in widgets.values())
 
 
+def saved_state(context: dict) -> str:
+    """The state of a page's widgets, as JSON; empty where it has none."""
+    scripts = [getattr(s, "attributes", None) or {} for s in context.get("script_files", [])]
+    return "".join(s["body"] for s in scripts if "widget-state+json" in s.get("type", ""))
+
+
 def choose_widget_scripts(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Of those in _config.yml keep Jupyter's, 0.9 MB of gzip, only where a page has other widgets
     than ours, and there leave out our own."""
-    scripts = context.get("script_files", [])
-    bodies = [(getattr(script, "attributes", None) or {}) for script in scripts]
-    states = [body["body"] for body in bodies if "widget-state+json" in body.get("type", "")]
-    if not states:
+    scripts, state = context.get("script_files", []), saved_state(context)
+    if not state:
         return
-    ours = is_ours(json.loads(states[0])["state"])
+    ours = is_ours(json.loads(state)["state"])
     unwanted = "_static/widgets/" if ours else "vaelib/widgets.js"
     kept = [s for s in scripts if unwanted not in str(getattr(s, "filename", s))]
     context["script_files"][:] = kept
     if ours:
         app.add_css_file("widgets.css")
+
+
+def is_formula_setter(script) -> bool:
+    """Whether a page's script is MathJax or tells it how to work."""
+    body = (getattr(script, "attributes", None) or {}).get("body") or ""
+    return "mathjax/" in str(getattr(script, "filename", "")) or "window.MathJax =" in body
+
+
+def has_formulas(doctree: nodes.document, state: str = "") -> bool:
+    """Whether a page, or a label of the widgets whose saved state it has, needs MathJax."""
+    html = "".join(raw.astext() for raw in doctree.findall(nodes.raw))
+    widgets = json.loads(state)["state"].values() if state else []
+    labels = [widget["state"].get("description") or "" for widget in widgets]
+    return (
+        any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block)))
+        or re.search(r"\\\(|\$[^$\n]+\$", html) is not None
+        or any(re.search(r"[$\\]", label) for label in labels)
+    )
+
+
+def drop_formula_setter(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Leave MathJax, 0.26 MB of gzip, out of pages without formulas.
+
+    Sphinx counts to a page's formulas those of all the pages that its contents list: the landing
+    page would have those of the whole book.
+    """
+    scripts = context.get("script_files", [])
+    if doctree is None or not has_formulas(doctree, saved_state(context)):
+        context["script_files"][:] = [s for s in scripts if not is_formula_setter(s)]
 
 
 def bare(code: str) -> str:
@@ -185,16 +220,6 @@ def repaired(pages: dict[Path, str]) -> dict[Path, str]:
     return pages
 
 
-def repair_pages(app: Sphinx, exception: Exception | None) -> None:
-    """Apply REPAIRS to the written pages: the theme's parts come together only there."""
-    if exception or app.builder.format != "html":
-        return
-    pages = {path: path.read_text(encoding="utf-8") for path in Path(app.outdir).rglob("*.html")}
-    for path, text in repaired(pages).items():
-        if text != pages[path]:
-            path.write_text(text, encoding="utf-8")
-
-
 def handlers(page: str) -> set[str]:
     """The code that a page's buttons run, written in their attributes."""
     return set(map(html.unescape, HANDLER.findall(INLINE.sub("", page))))
@@ -218,34 +243,40 @@ def policy(page: str, handlers: set[str]) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in rules.items())
 
 
-def guard_pages(app: Sphinx, exception: Exception | None) -> None:
-    """Write each page's policy into it, when nothing else will be changed in it.
+def guarded(pages: dict[Path, str]) -> dict[Path, str]:
+    """The pages, each with its policy in it: nothing else may be changed in them after that.
 
     All have the handlers of all, for the page that searches reads the pages it finds.
     """
-    if exception or app.builder.format != "html":
-        return
     start = '<meta charset="utf-8" />'
-    pages = {path: path.read_text(encoding="utf-8") for path in Path(app.outdir).rglob("*.html")}
     allowed = set().union(*map(handlers, pages.values()))
-    for path, text in pages.items():
-        if start in text:
-            tag = f'<meta http-equiv="Content-Security-Policy" content="{policy(text, allowed)}" />'
-            path.write_text(text.replace(start, f"{start}\n    {tag}", 1), encoding="utf-8")
+
+    def one(text: str) -> str:
+        tag = f'<meta http-equiv="Content-Security-Policy" content="{policy(text, allowed)}" />'
+        return text.replace(start, f"{start}\n    {tag}", 1)
+
+    return {path: one(text) for path, text in pages.items()}
 
 
-def copy_package_files(app: Sphinx, exception: Exception | None) -> None:
+def drop_unasked(static: Path, pages: dict[Path, str]) -> None:
+    """Take out of `_static/` what no page asks for any more: 3.6 MB of Jupyter's front end where
+    all widgets are ours, and 1.5 MB of icons (see REPAIRS)."""
+    text = "".join(pages.values())
+    if "embed-amd.js" not in text:
+        shutil.rmtree(static / "widgets", ignore_errors=True)
+    if "/fontawesome.js" not in text:
+        for path in (static / "scripts").glob("fontawesome.js*"):
+            path.unlink()
+
+
+def copy_package_files(static: Path, pages: dict[Path, str]) -> None:
     """Copy weights to `_static/weights/` and the explorers' code, made bare, to `_static/vaelib/`.
 
     Of the weights only those of models that some page's explorers name: all of them are 16 MB.
     Pages opened from disk may not fetch, only run scripts; so each file has a twin, named like it
     and `.js`, that puts the same bytes as base64 into `vaelibFiles`; see vaelib/static/book.js.
     """
-    if exception or app.builder.format != "html":
-        return
-    static = Path(app.outdir, "_static")
-    pages = "".join(page.read_text(encoding="utf-8") for page in Path(app.outdir).rglob("*.html"))
-    states = "".join(re.findall(WIDGET_STATE, pages))
+    states = "".join(re.findall(WIDGET_STATE, "".join(pages.values())))
     for source, folder in (("weights", "weights"), ("static", "vaelib")):
         (static / folder).mkdir(exist_ok=True)
         for path in sorted((PACKAGE / source).glob("*.*")):
@@ -290,7 +321,5 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", one_header)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("html-page-context", choose_widget_scripts)
-    app.connect("build-finished", repair_pages)
-    app.connect("build-finished", copy_package_files)
-    app.connect("build-finished", guard_pages, priority=999)  # after look.py has finished them
+    app.connect("html-page-context", drop_formula_setter, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,16 +2,21 @@
 
 import base64
 import hashlib
+import importlib
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import ipywidgets
 import numpy as np
 import pytest
 import torch
+from docutils.core import publish_doctree
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw
 from sphinx.errors import ExtensionError
@@ -21,15 +26,9 @@ from vaelib import explore
 from vaelib.explore import Canvas
 from vaelib.explorer_assets import STATIC
 
-
-def extension(name: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "book_ext" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-vae_book, figures, icons = map(extension, ("vae_book", "figures", "icons"))
+sys.path.append(str(ROOT / "book_ext"))  # as Sphinx finds them, and they each other
+NAMES = ("vae_book", "figures", "icons", "styles", "finish")
+vae_book, figures, icons, styles, finish = map(importlib.import_module, NAMES)
 bare = vae_book.bare
 
 
@@ -255,8 +254,12 @@ def themed(tmp_path):
     return tmp_path
 
 
+def page_of(folder: Path) -> str:
+    return (folder / "page.html").read_text()
+
+
 def test_only_the_icons_that_pages_and_styles_show_are_left(themed):
-    icons.trim(themed)
+    icons.trim(themed, [page_of(themed)])
     css = (themed / icons.STYLE).read_text()
     assert ".fa-bars:before" in css
     assert ".fa-github:before" in css
@@ -278,4 +281,118 @@ def test_a_theme_that_writes_its_icons_otherwise_stops_the_build_with_a_sentence
     style = themed / icons.STYLE
     style.write_text(style.read_text().replace(*change))
     with pytest.raises(ExtensionError, match="the theme writes its icons in another way now"):
-        icons.trim(themed)
+        icons.trim(themed, [page_of(themed)])
+
+
+TEXT = "Title\n=====\n\nA line of words.\n\n.. raw:: html\n\n   <table><td>{}</td></table>\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "state", "needed"),
+    [
+        (TEXT.format("it costs $3"), {}, False),
+        (TEXT.format("$z$"), {}, True),
+        (TEXT.format(r"\(z\)"), {}, True),
+        (TEXT.format("x") + "\nThe code :math:`z`.\n", {}, True),
+        (TEXT.format("x") + "\n.. math:: z\n", {}, True),
+        (TEXT.format("x"), {"description": "$z_1$"}, True),
+        (TEXT.format("x"), {"description": "β", "value": "$"}, False),
+    ],
+)
+def test_only_pages_with_a_formula_of_their_own_load_what_sets_formulas(page, state, needed):
+    saved = json.dumps({"state": {"a": {"state": state}}})  # letters are escaped in it
+    widgets = {"attributes": {"type": "x.widget-state+json", "body": saved}}
+    scripts = [
+        SimpleNamespace(filename="_static/doctools.js", attributes={}),
+        SimpleNamespace(filename=None, attributes={"body": "window.MathJax = {}"}),
+        SimpleNamespace(filename="_static/mathjax/tex-chtml.js", attributes={}),
+        SimpleNamespace(filename=None, **widgets),
+    ]
+    context = {"script_files": list(scripts)}
+    vae_book.drop_formula_setter(None, "x", "page.html", context, publish_doctree(page))
+    assert context["script_files"] == (scripts if needed else [scripts[0], scripts[3]])
+
+
+def test_a_page_that_was_not_written_by_anybody_has_no_formulas():
+    context = {"script_files": [SimpleNamespace(filename="_static/mathjax/tex-chtml.js")]}
+    vae_book.drop_formula_setter(None, "search", "search.html", context, None)
+    assert context["script_files"] == []
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_jupyter_s_front_end_stays_in_the_book_only_where_a_page_asks_for_it(tmp_path, asks):
+    for name in ("widgets/embed-amd.js", "scripts/fontawesome.js", "scripts/fontawesome.js.map"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    page = '<script src="_static/widgets/embed-amd.js"></script>' if asks else "<p></p>"
+    vae_book.drop_unasked(tmp_path, {Path("a.html"): "<p></p>", Path("b.html"): page})
+    assert (tmp_path / "widgets").exists() == asks
+    assert list((tmp_path / "scripts").iterdir()) == []
+
+
+SHEET = """/* .gone */ :root{--a:1px} p{x:1} .here,.gone{x:2} .gone .here{x:3} #gone{x:4}
+a:not(.gone){x:5} :is(.gone,.here) b{x:6} .bs-tooltip-top{x:7} .told{x:8} .told2.gone{x:9}
+@media print{.gone{x:10} .here>b{x:11}} @media screen{.gone{x:12}} @font-face{font-family:f}
+.gone::after{content:".here}"} .mo\\:re{x:13} .here::after{content:"{.x}"}"""
+
+
+def test_a_rule_goes_whose_selectors_all_ask_for_what_no_page_and_no_script_has():
+    used = styles.names(
+        ['<p class="other here" id="i"><script>f("told2")</script><p class="mo:re">'],
+        ['x.classList.add("told")'],
+    )
+    left = re.findall(r"x:(\d+)", styles.trimmed(SHEET, used))
+    assert left == ["1", "2", "5", "6", "7", "8", "11", "13"]
+    kept = styles.trimmed(SHEET, used)
+    assert ".here{x:2}" in kept.replace(" ", "")
+    assert "@media screen" not in kept
+    assert '.here::after{content:"{.x}"}' in kept
+    assert "@font-face" in kept
+    assert ":root" in kept
+
+
+def test_words_of_a_page_s_prose_and_data_are_not_taken_for_classes():
+    page = """<p class="a">card</p><script type="application/json">{"x": "modal"}</script>"""
+    assert styles.names([page], []) == {"a"}
+
+
+def test_the_theme_s_sheets_lose_two_thirds_and_the_book_s_own_nothing(themed):
+    own = themed / "_static" / "book.css"
+    own.write_text(".nowhere{color:red}")
+    sheet = themed / icons.STYLE
+    before = sheet.stat().st_size
+    styles.trim(themed, [page_of(themed)])
+    assert sheet.stat().st_size < before / 3
+    assert own.read_text() == ".nowhere{color:red}"
+    with pytest.raises(ExtensionError, match="written in another way now"):
+        styles.trim(themed, [page_of(themed)])
+
+
+def test_every_page_is_read_once_and_written_once(tmp_path, monkeypatch):
+    for step in ("copy_package_files", "drop_unasked"):
+        monkeypatch.setattr(vae_book, step, lambda *_: None)
+    for module in (icons, styles):
+        monkeypatch.setattr(module, "trim", lambda *_: None)
+    monkeypatch.setattr(finish.look, "dressed", lambda _, pages: pages)
+    head = '<head><meta charset="utf-8" /></head>'
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.html").write_text(head + theme_page())
+    done = []
+
+    def counted(way: str):
+        real = getattr(Path, way)
+
+        def count(path, *args, **kwargs):
+            if path.suffix == ".html":
+                done.append((way, path.name))
+            return real(path, *args, **kwargs)
+
+        return count
+
+    for way in ("read_text", "write_text"):
+        monkeypatch.setattr(Path, way, counted(way))
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
+    finish.finish(app, None)
+    ways = ("read_text", "write_text")
+    assert done == [(way, name) for way in ways for name in ("a.html", "b.html")]
+    assert "Content-Security-Policy" in (tmp_path / "a.html").read_text()
