@@ -121,6 +121,14 @@ def blended(mu):
     return (epsilon + epsilon.roll(1, 1)) / 2**0.5
 
 
+def log_q(z, mu, log_var):
+    return Normal(mu, sigma(log_var)).log_prob(z).sum(1)
+
+
+def prior(z):
+    return Normal(0.0, 1.0).log_prob(z).sum(1)
+
+
 RIGHT = {
     "laplace_nll": [
         laplace,
@@ -206,9 +214,32 @@ RIGHT = {
         lambda mu, has: mu[has].sum(0) / has.sum() - mu[~has].sum(0) / (len(has) - has.sum()),
         lambda mu, has: latent.feature_vector(mu, has),
     ],
+    "log_weights": [
+        lambda nll, z, mu, log_var: prior(z) - nll - log_q(z, mu, log_var),
+        lambda nll, z, mu, log_var: (
+            ((z - mu) ** 2 / log_var.exp() + log_var - z**2).sum(1) / 2 - nll
+        ),
+    ],
 }
 # Checker -> wrong answers, each with a part of the sentence that it must be told.
 WRONG = {
+    "log_weights": [
+        (lambda nll, z, mu, log_var: -nll - log_q(z, mu, log_var), "prior is missing"),
+        (lambda nll, z, mu, log_var: prior(z) - nll, "q is missing"),
+        (lambda nll, z, mu, log_var: log_q(z, mu, log_var) - nll - prior(z), "changed places"),
+        (lambda nll, z, mu, log_var: prior(z) - nll + log_q(z, mu, log_var), "wrong sign"),
+        (lambda nll, z, mu, log_var: prior(z) + nll - log_q(z, mu, log_var), "Which sign"),
+        (lambda nll, z, mu, log_var: prior(z) - nll - log_q(z, mu, 2 * log_var), "log sigma."),
+        (
+            lambda nll, z, mu, log_var: prior(z) - nll - log_q(z, mu, log_var) - log_var.sum(1) / 2,
+            "lost its 1 / sigma",
+        ),
+        (lambda nll, z, mu, log_var: -nll - losses.kl_divergence(mu, log_var), "mean of it over z"),
+        (
+            lambda nll, z, mu, log_var: (prior(z) - nll - log_q(z, mu, log_var)).exp(),
+            "weight itself",
+        ),
+    ],
     "feature_vector": [
         (lambda mu, has: mu[~has].mean(0) - mu[has].mean(0), "points the other way"),
         (lambda mu, has: F.normalize(mu[has].mean(0) - mu[~has].mean(0), dim=0), "length is 1"),

@@ -376,6 +376,38 @@ def check_feature_vector(answer: Callable | None) -> Verdict:
     return _judge(answer, explain, *inputs)
 
 
+# --- chapter 11 -----------------------------------------------------------------------------------
+
+
+def check_log_weights(answer: Callable | None) -> Verdict:
+    """answer(nll, z, mu, log_var), (N,) and (N, K) thrice -> log p(x|z) + log p(z) - log q(z|x)."""
+
+    def explain(nll, z, mu, log_var):
+        zero = torch.zeros(())
+        prior, q = losses.log_normal(z, zero, zero), losses.log_normal(z, mu, log_var)
+        return prior - nll - q, {
+            "The prior is missing. How probable was this z, before any image?": -nll - q,
+            "q is missing. From what was z drawn, and what does its weight have to put right?":
+                prior - nll,
+            "p(z) and log q have changed places. Which of the two is z drawn from?":
+                q - nll - prior,
+            "log q has the wrong sign. Does one divide by q, or multiply?": prior - nll + q,
+            "nll is -log p(x|z). Which sign has log p(x|z) then?": prior + nll - q,
+            "log_var is log sigma^2. You took it for log sigma.":
+                prior - nll - losses.log_normal(z, mu, 2 * log_var),
+            "q has lost its 1 / sigma in front, which differs from image to image.":
+                prior - nll - q - log_var.sum(1) / 2,
+            "This is the mean of it over z, with the KL. What is asked is one draw's weight.":
+                -nll - losses.kl_divergence(mu, log_var),
+            "This is the weight itself. What is its exponential at -130 nats?":
+                (prior - nll - q).exp(),
+        }  # fmt: skip
+
+    sizes = (5, 3), (4, 6), (7, 2)
+    cases = ((_normal(n, seed=3) + 2, *(_normal(n, k, seed=i) for i in range(3))) for n, k in sizes)
+    return _judge(answer, explain, *cases)
+
+
 # --- samples --------------------------------------------------------------------------------------
 
 _EACH = 10_000  # draws for one kind of image: a standard deviation is then known to 0.7 %
