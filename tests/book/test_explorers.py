@@ -955,6 +955,25 @@ def test_the_kl_playground_shows_the_librarys_divergence_wherever_it_is_moved(
             assert point(page)[0] < 0 < point(page)[1]
 
 
+# Of a canvas: what is left of its curves and below them, where the numbers of its axes are.
+NUMBERS = """(canvas) => {
+  const g = canvas.getContext("2d"), { width, height } = canvas;
+  const parts = [[0, 0, 30, height], [0, height - 16, width, 16]];
+  return parts.map((part) => [...g.getImageData(...part).data].join());
+}"""
+
+
+def test_the_axes_of_what_is_integrated_stay_whatever_q_is(browser, small_address):
+    with explorer_at(browser, small_address + "chapters/kl.html") as page:
+        curves, (mu, log_var) = page.locator(".vaelib-plot"), page.locator(HANDLES).all()
+        numbers, shown = curves.evaluate(NUMBERS), drawings(page, ".vaelib-plot")
+        for handle, key in ((log_var, "Home"), (mu, "End"), (log_var, "End")):
+            handle.press(key)
+            settle(page)
+            assert curves.evaluate(NUMBERS) == numbers
+            assert drawings(page, ".vaelib-plot") != shown
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_kl_playground_fits_a_phone(browser, small_address, dark):
     scheme = {"color_scheme": "dark" if dark else "light"}

@@ -1,7 +1,7 @@
 // The KL playground's mathematics: closed form against the integral, gradient against differences.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { densities, divergence } from "../../vaelib/static/kl.js";
+import { contour, densities, divergence, onTheAxes } from "../../vaelib/static/kl.js";
 
 const near = (a, b, tolerance) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not within ${tolerance} of ${b}`);
 const POINTS = [[0, 0], [1, -1], [-3, -6], [2.5, 1.5], [0.3, 3]];
@@ -24,4 +24,19 @@ test("the gradient is the slope of the value", () => {
     near(gradient[0], (divergence([mu + step, logVar])[0] - divergence([mu - step, logVar])[0]) / (2 * step), 1e-6);
     near(gradient[1], (divergence([mu, logVar + step])[0] - divergence([mu, logVar - step])[0]) / (2 * step), 1e-6);
   }
+});
+
+test("a contour has its nats everywhere, and goes all around", () => {
+  for (const nats of [0.1, 0.5, 1, 2, 4, 8]) {
+    const places = contour(nats);
+    for (const place of places) near(divergence(place)[0], nats, 1e-9);
+    assert.deepEqual(places.at(-1), places[0]);
+    assert.ok(Math.min(...places.map(([mu]) => mu)) < -0.4 && Math.max(...places.map(([mu]) => mu)) > 0.4);
+  }
+});
+
+test("of a q that lies on the axes all is in sight; of a wide one, or a peak, what is cut off is missing", () => {
+  near(onTheAxes([1, -1]), divergence([1, -1])[0], 1e-3);
+  near(onTheAxes([0, 0]), 0, 1e-3);
+  for (const q of [[3, 3], [0, -6]]) assert.ok(onTheAxes(q) < 0.8 * divergence(q)[0], `${q}`);
 });

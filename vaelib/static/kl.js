@@ -8,6 +8,9 @@ export const limits = (model) => {
   return { mu: [low1, high1, 0.05], log_var: [low2, high2, 0.05] };
 };
 
+// Of the curves, whatever q is: low and high across, low and high up; the integrand is never below -p/e.
+const AXES = [-7, 7, -0.2, 1.4];
+
 /** KL(N(mu, exp(logVar)) || N(0, 1)) in nats, and its gradient by [mu, logVar]. */
 export function divergence([mu, logVar]) {
   const variance = Math.exp(logVar);
@@ -22,17 +25,17 @@ export function densities(z, [mu, logVar]) {
 }
 
 export async function mount({ model, el, signal }) {
-  const make = (kind, label) => {
+  const make = (kind, label, box) => {
     const canvas = element("canvas", { class: kind, "aria-label": label });
-    const map = new PlaneMap(canvas, { box: model.get("box"), colours: [] });
+    const map = new PlaneMap(canvas, { box, colours: [] });
     return Object.assign(map, { codes: { z: [], labels: [] } });
   };
-  const curves = make("vaelib-map vaelib-plot", "Densities p and q, and the integrand q log(q/p), shaded");
-  const bowl = make("vaelib-map", "The cost: the arrow keys move μ and log σ²");
+  const curves = make("vaelib-map vaelib-plot", "Densities p and q, and the integrand q log(q/p), shaded", AXES);
+  const bowl = make("vaelib-map", "The cost: the arrow keys move μ and log σ²", model.get("box"));
   curves.canvas.setAttribute("role", "img");
   bowl.drawPrior = drawContours;
   const sums = element("p", { class: "vaelib-sum" });
-  const hint = "Curves: black q, dashed p; the KL is the orange area less the blue; the axes grow with q. Map: μ across, log σ² up, contours from 0.1 to 8 nats; the arrow is minus the gradient, at most 2 long. Drag the ring, or use the arrow keys.";
+  const hint = "Curves: black q, dashed p; the KL is the orange area less the blue, and the axes stay. Map: μ across, log σ² up, on each contour its nats; the arrow is minus the gradient, at most 2 long. Drag the ring, or use the arrow keys.";
   const panes = sideBySide(["What is integrated", curves.canvas], ["The cost, and downhill", bowl.canvas]);
   panes.classList.add("vaelib-large");
   inSight(panes.firstChild);
@@ -63,16 +66,23 @@ export async function mount({ model, el, signal }) {
 
 const show = (number) => (number + 1e-9).toFixed(3).replace("-", "−");
 
+/** How much of q's KL lies on the axes of the curves, in nats: what is beyond their ends, or above them, is cut off. */
+export function onTheAxes(q) {
+  const [low, high, , top] = AXES;
+  const step = (high - low) / 4000;
+  let sum = 0;
+  for (let i = 0; i < 4000; i++) sum += Math.min(top, densities(low + (i + 0.5) * step, q)[2]) * step;
+  return sum;
+}
+
 function drawIntegrand(map, q, colours) {
-  const reach = Math.max(4.5, Math.abs(q[0]) + 4 * Math.exp(q[1] / 2));
-  const rows = Array.from({ length: 1201 }, (_, i) => (i / 600 - 1) * reach).map((z) => [z, ...densities(z, q)]);
-  const top = 1.05 * Math.max(...rows.flatMap((row) => row.slice(1)));
-  map.box = [-reach, reach, -Math.max(0.2, top / 20), top]; // the integrand is never below -p/e
+  const [low, high] = AXES;
+  const rows = Array.from({ length: 1201 }, (_, i) => low + (i / 1200) * (high - low)).map((z) => [z, ...densities(z, q)]);
   map.cloud = null;
   map.drawPrior = (g) => {
     for (const [k, limit] of [Math.max, Math.min].entries()) {
       g.fillStyle = colours[k];
-      path(map, g, rows.map((row) => [row[0], limit(0, row[3])]));
+      path(map, g, [[low, 0], ...rows.map((row) => [row[0], limit(0, row[3])]), [high, 0]]);
       g.fill();
     }
     for (const k of [1, 2]) {
@@ -80,20 +90,43 @@ function drawIntegrand(map, q, colours) {
       path(map, g, rows.map((row) => [row[0], row[k]]));
       g.stroke();
     }
+    const [seen, all] = [onTheAxes(q), divergence(q)[0]];
+    if (Math.abs(all - seen) < 0.01 * all + 0.005) return;
+    g.fillStyle = "#222";
+    g.font = map.font(12);
+    g.textAlign = "right";
+    g.fillText(`in sight: ${show(seen)} of ${show(all)} nats`, map.edges[1] - 6, map.edges[3] + 16 * map.type);
   };
   map.draw();
 }
 
-// On a contour mu^2 = 2 nats - (exp(l) - 1 - l), with l for log_var: up on the right, down on the left.
+/** The contour of so many nats, [mu, log_var] all around: mu^2 = 2 nats - (exp(l) - 1 - l), with l for log_var. */
+export function contour(nats) {
+  const right = [];
+  for (let l = -7; l < 3.1; l += 0.01) {
+    const square = 2 * nats - Math.exp(l) + 1 + l;
+    if (square >= 0) right.push([Math.sqrt(square), l]);
+  }
+  return [...right, ...right.map(([mu, l]) => [-mu, l]).reverse(), right[0]];
+}
+
+// Each has its number on it, at its upper left, where they are far enough apart, and inside the map.
 function drawContours(g) {
-  for (const level of [0.1, 0.5, 1, 2, 4, 8]) {
-    const right = [];
-    for (let l = -7; l < 3.1; l += 0.01) {
-      const square = 2 * level - Math.exp(l) + 1 + l;
-      if (square >= 0) right.push([Math.sqrt(square), l]);
-    }
-    path(this, g, [...right, ...right.map(([mu, l]) => [-mu, l]).reverse(), right[0]]);
+  g.font = this.font(11);
+  g.textAlign = "center";
+  g.textBaseline = "middle";
+  for (const nats of [0.1, 0.5, 1, 2, 4, 8]) {
+    const places = contour(nats);
+    path(this, g, places);
+    g.lineWidth = 1;
     g.stroke();
+    const aside = Math.min(2.4, 0.75 * Math.sqrt(2 * nats));
+    const [x, y] = this.toScreen(places.find(([mu]) => mu <= -aside));
+    g.strokeStyle = "#fff";
+    g.lineWidth = 5;
+    g.strokeText(String(nats), x, y);
+    g.fillStyle = "#222";
+    g.fillText(String(nats), x, y);
   }
 }
 
