@@ -57,6 +57,12 @@ MAPS = ".vaelib-map"
 FOREIGN = "foreign"  # a page with a widget that our few lines do not draw
 TOUR = "tour"  # a page as the landing page begins
 TWO = "two"  # two of a kind, and another
+# Of a canvas: what is left of its curves and below them, where the numbers of its axes are.
+NUMBERS = """(canvas) => {
+  const g = canvas.getContext("2d"), { width, height } = canvas;
+  const parts = [[0, 0, 30, height], [0, height - 16, width, 16]];
+  return parts.map((part) => [...g.getImageData(...part).data].join());
+}"""
 ABOVE = "# Far above\n\n" + "A line of text.\n\n" * 60
 
 
@@ -955,14 +961,6 @@ def test_the_kl_playground_shows_the_librarys_divergence_wherever_it_is_moved(
             assert point(page)[0] < 0 < point(page)[1]
 
 
-# Of a canvas: what is left of its curves and below them, where the numbers of its axes are.
-NUMBERS = """(canvas) => {
-  const g = canvas.getContext("2d"), { width, height } = canvas;
-  const parts = [[0, 0, 30, height], [0, height - 16, width, 16]];
-  return parts.map((part) => [...g.getImageData(...part).data].join());
-}"""
-
-
 def test_the_axes_of_what_is_integrated_stay_whatever_q_is(browser, small_address):
     with explorer_at(browser, small_address + "chapters/kl.html") as page:
         curves, (mu, log_var) = page.locator(".vaelib-plot"), page.locator(HANDLES).all()
@@ -1005,14 +1003,26 @@ def test_each_beta_shows_its_own_models_samples_bars_and_codes(browser, small_ad
             assert bars.count() == 16
             assert page.locator(".vaelib-bars .vaelib-dark").count() == 16 - active
             heights = [bars.nth(i).bounding_box()["height"] for i in (0, 3)]
-            expected = (recorded["kl"][k][3] / recorded["kl"][k][0]).item()
-            assert heights[1] / heights[0] == pytest.approx(expected, abs=0.02)
+            # One scale for every beta: a full bar is 4 nats, and what is longer is cut off.
+            expected = recorded["kl"][k].clamp_max(4) / 4
+            for i, height in zip((0, 3), heights, strict=True):
+                assert height / inside == pytest.approx(expected[i].item(), abs=0.02)
+            cut = int((recorded["kl"][k] > 4).sum())
+            assert (
+                f"{cut} bars are cut off" in page.locator(".vaelib-pane").first.inner_text()
+            ) == (cut > 0)
+            outside = (recorded["codes"][k].abs() > 4).any(1).float().mean().item()
+            note = page.locator(".vaelib-pane").last.inner_text()
+            assert (f"{100 * outside:.0f} % lie beyond" in note) == (outside > 0.01)
+            axes.update(page.locator(MAPS).evaluate_all(NUMBERS.replace("(canvas)", "([canvas])")))
             label = page.locator(".vaelib-bars").get_attribute("aria-label")
             assert label.startswith(f"KL of each latent at β = {beta:g}")
             assert handle.get_attribute("aria-valuetext") == f"{beta:g}"
             maps.update(drawings(page, MAPS))
 
-        handle = page.locator(HANDLES)
+        handle, axes = page.locator(HANDLES), set()
+        bounds = page.locator(".vaelib-bars").bounding_box()
+        inside = bounds["height"] - 2  # its frame
         assert handle.get_attribute("aria-label") == "β"
         check(2)
         handle.focus()
@@ -1021,6 +1031,7 @@ def test_each_beta_shows_its_own_models_samples_bars_and_codes(browser, small_ad
             handle.press(key)
             check(k)
         assert len(maps) == 7
+        assert len(axes) == 2, "the map's numbers stay: those on the left, and those below"
         others = sorted(f"{name}.decoder.safetensors" for name in names if name != "beta-0p5")
         assert sorted(name for name in asked if name != icon) == others, (
             "each decoder once, when the slider reaches it"

@@ -119,7 +119,7 @@ export class PlaneMap {
     g.font = this.font(11);
     g.fillStyle = INK;
     g.lineWidth = 1;
-    const numbers = (low, high, room) => ticks(low, high, room < 220 ? 3 : 6).map((value) => [value, written(value)]);
+    const numbers = (low, high, room) => ticks(low, high, room < 220 ? 4 : 6).map((value) => [value, written(value)]);
     const [marks1, marks2] = [this.across ?? numbers(low1, high1, this.side), numbers(low2, high2, this.high)];
     // The longest number finds room; the map begins where it ends.
     this.left = Math.max(...marks2.map(([, text]) => g.measureText(text).width), 0) + 8;
