@@ -3,26 +3,29 @@
 The folder has 60 faces of 178 x 218 pixels: 40 for training, 12 for validation, 8 for testing.
 """
 
+import contextlib
 import errno
+import inspect
 import io
 import os
-import shutil
 import socket
+import sys
 import threading
-import time
 import zipfile
 from pathlib import Path
 
+import huggingface_hub
 import numpy as np
+import pyarrow
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pyarrow import parquet
 from support import generator
 
-from vaelib import _download, data
-from vaelib._torchvision import import_torchvision
+from vaelib import _download, images, photographs
 from vaelib.data import DataError, celeba
 
 # As the second line of list_attr_celeba.txt has them.
@@ -221,11 +224,11 @@ def test_reading_writes_nothing(packed):
 def test_a_broken_off_reading_leaves_nothing_and_the_next_succeeds(folder, monkeypatch):
     before = contents(folder.parent)
 
-    def interrupt(jpeg, size):
+    def interrupt(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(data, "_decode_face", interrupt)
+        patch.setattr(photographs, "_decode", interrupt)
         with pytest.raises(KeyboardInterrupt):
             celeba(folder.parent)
     assert contents(folder.parent) == before
@@ -251,7 +254,7 @@ def test_progress_is_shown_and_wiped(kept, capsys):
 @given(st.integers(3, N))
 def test_the_faces_asked_for_are_shared_out_as_the_official_split_is(faces):
     parts = [list(range(n)) for n in SIZES]
-    chosen = data._first_faces(parts, faces)
+    chosen = photographs._first_faces(parts, faces)
     assert sum(map(len, chosen)) == faces
     for part, official in zip(chosen, parts, strict=True):
         assert part == official[: len(part)]
@@ -262,13 +265,13 @@ def test_the_faces_asked_for_are_shared_out_as_the_official_split_is(faces):
 @given(st.integers(3, N - 1))
 def test_one_more_face_leaves_the_others_as_they_are(faces):
     parts = [list(range(n)) for n in SIZES]
-    fewer, more = data._first_faces(parts, faces), data._first_faces(parts, faces + 1)
+    fewer, more = photographs._first_faces(parts, faces), photographs._first_faces(parts, faces + 1)
     assert all(a == b[: len(a)] for a, b in zip(fewer, more, strict=True))
 
 
 def test_twenty_thousand_of_all_are_in_the_official_proportion():
     official = [list(range(n)) for n in (162_770, 19_867, 19_962)]
-    assert list(map(len, data._first_faces(official, 20_000))) == [16_067, 1_962, 1_971]
+    assert list(map(len, photographs._first_faces(official, 20_000))) == [16_067, 1_962, 1_971]
 
 
 def test_fewer_faces_are_the_first_of_each_set(kept):
@@ -295,22 +298,19 @@ def test_all_sets_share_one_tensor(kept):
 
 
 def test_too_many_faces_for_the_memory_are_refused_before_any_is_read(folder, monkeypatch):
-    monkeypatch.setattr(data, "_free_memory", lambda: 500_000.0)
-    monkeypatch.setattr(data, "_read_faces", lambda *_: pytest.fail("it began to read"))
-    refused(
-        folder.parent,
-        "60 faces of 64 x 64 need 1 MB of memory", "0 MB are free", "celeba(faces=20_000)",
-    )  # fmt: skip
+    monkeypatch.setattr(images, "free_memory", lambda: 500_000.0)
+    monkeypatch.setattr(photographs, "_decode", lambda *_: pytest.fail("it began to read"))
+    refused(folder.parent, "60 faces of 64 x 64 need 1 MB of memory", "0 MB are free", "for fewer")
 
 
 def test_memory_that_torch_is_denied_is_a_clear_error(monkeypatch):
-    monkeypatch.setattr(data, "_free_memory", lambda: float("inf"))  # as where nobody can tell
+    monkeypatch.setattr(images, "free_memory", lambda: float("inf"))  # as where nobody can tell
     with pytest.raises(DataError, match=r"memory, which cannot be had: .*Ask for fewer"):
-        data._room_for_faces(10**14, 64)  # more than any machine can address
+        images.room(10**14, 3, 64)  # more than any machine can address
 
 
 def test_free_memory_is_a_plausible_number():
-    assert data._free_memory() > 2**20
+    assert images.free_memory() > 2**20
 
 
 # --- Bad input ------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_a_missing_file_is_named_with_what_is_there_and_where_to_get_it(packed, 
         packed.parent,
         f"{packed / name} is missing", "in its folder: ", "identity_CelebA.txt, ",
         f"Get {name} by hand, in a browser, from https://mmlab.ie.cuhk.edu.hk", f"into {packed}",
-        "celeba(download=True)",
+        "celeba(shards=3)",
     )  # fmt: skip
 
 
@@ -383,9 +383,21 @@ def test_an_attribute_list_without_its_count_is_refused(folder):
     refused(folder.parent, "it begins with '5_o_Clock_Shadow", "expected the number of faces")
 
 
-def test_a_lost_attribute_name_is_refused(folder):
-    edit(folder / ATTRIBUTES, 1, " ".join(NAMES[1:]))
-    refused(folder.parent, "000001.jpg has", "expected 1 or -1 for 39 names")
+@pytest.mark.parametrize("lost", [0, 31, 39])
+def test_a_lost_attribute_is_named_even_where_its_column_is_lost_with_it(folder, lost):
+    rows = (folder / ATTRIBUTES).read_text().splitlines()
+    lines = [rows[0]]
+    for row in rows[1:]:
+        words = row.split()
+        del words[lost - 40]
+        lines.append(" ".join(words))
+    (folder / ATTRIBUTES).write_text("\n".join(lines) + "\n")
+    refused(folder.parent, f"no column {NAMES[lost]}, expected the 40 official attributes")
+
+
+def test_two_attributes_of_one_name_are_refused(folder):
+    edit(folder / ATTRIBUTES, 1, " ".join([*NAMES[:-1], "Smiling"]))
+    refused(folder.parent, "two columns Smiling, expected the 40 official attributes")
 
 
 @pytest.mark.parametrize("content", [b"", b"0\n", b"60\n", b"\x00\xff\xfe" * 100])
@@ -478,139 +490,296 @@ def test_an_image_cut_short_is_refused(folder, keep):
     refused(folder.parent, "000009.jpg: ", ". Expected a whole JPEG of 178 x 218", "Unpack")
 
 
-# --- Download -------------------------------------------------------------------------------
+# --- Pictures that are damaged or too much --------------------------------------------------
 
 
-class Drive:
-    """What stands in for Google Drive: it knows files by the ids that torchvision asks for."""
-
-    def __init__(self, made: Path):
-        entries = import_torchvision().datasets.CelebA.file_list
-        self.ids = {drive_id: name for drive_id, _, name in entries}
-        self.md5 = {name: md5 for _, md5, name in entries}
-        self.made = made
-        self.asked = []
-        self.instead = {}
-
-    def __call__(self, file_id, root, filename=None, md5=None):
-        assert self.ids[file_id] == filename
-        assert md5 == self.md5[filename]
-        self.asked.append(filename)
-        target = Path(root) / filename
-        if (instead := self.instead.get(filename)) is None:
-            shutil.copy(self.made / filename, target)
-        else:
-            instead(target)
-
-
-@pytest.fixture
-def drive(tmp_path_factory, monkeypatch):
-    drive = Drive(make(tmp_path_factory.mktemp("drive"), packed=True))
-    monkeypatch.setattr(data, "_ask_drive", drive)
-    return drive
-
-
-NEEDED = [ATTRIBUTES, PARTITION, ZIP]
-
-
-def test_nothing_is_downloaded_unasked(drive, tmp_path):
-    refused(tmp_path, "is missing")
-    assert drive.asked == []
-
-
-def test_a_download_fetches_what_is_needed_once(drive, kept, tmp_path):
-    root = tmp_path / "deep" / "folder"
-    for _ in range(2):
-        assert celeba(root, download=True).train.pixels.equal(kept[1].train.pixels)
-    assert drive.asked == NEEDED
-    assert set(contents(root)) == {f"celeba/{name}" for name in NEEDED} | {"celeba.lock"}
-
-
-def test_a_download_fetches_only_what_is_missing(drive, folder):
-    (folder / PARTITION).unlink()
-    celeba(folder.parent, download=True)
-    assert drive.asked == [PARTITION]
-
-
-def test_nothing_is_asked_or_written_where_all_is_there(drive, folder):
-    before = contents(folder.parent)
-    celeba(folder.parent, download=True)
-    assert drive.asked == []
-    assert contents(folder.parent) == before
-
-
-def test_a_quota_page_in_a_download_is_recognised_and_not_kept(drive, tmp_path):
-    def page(target):
-        target.write_text(WEB_PAGE)
-        raise RuntimeError("File not found or corrupted.")  # torchvision, after the checksum
-
-    drive.instead[ZIP] = page
-    refused(
-        tmp_path,
-        f"{ZIP} could not be downloaded", "sent a web page (Google Drive - Quota exceeded)",
-        "by hand, in a browser", f"into {tmp_path / 'celeba'}",
-        download=True,
+@given(st.data())
+def test_damage_inside_a_jpeg_never_ends_in_an_error_of_the_decoder(data):
+    content = bytearray(JPEGS[3])
+    at = data.draw(st.integers(0, len(content) - 9))
+    content[at : at + 8] = data.draw(st.binary(min_size=8, max_size=8))
+    album = photographs._Album(
+        ("A",), torch.ones(3, 1).bool(), [[0], [1], [2]], str, lambda _: bytes(content),
+        "Delete it.",
     )  # fmt: skip
-    # The lists that did arrive are kept, nothing half-made is.
-    assert set(contents(tmp_path)) == {
-        f"celeba/{ATTRIBUTES}", f"celeba/{PARTITION}", "celeba.lock"
-    }  # fmt: skip
-    del drive.instead[ZIP]
-    assert len(celeba(tmp_path, download=True).train) == SIZES[0]
-    assert drive.asked == [*NEEDED, ZIP]
+    said = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(photographs, "_official", lambda _: contextlib.nullcontext(album))
+        try:
+            assert len(celeba("anywhere").test) == 1
+        except DataError as error:
+            said.append(str(error))
+    assert all(text.startswith("0: ") and text.endswith("cut out. Delete it.") for text in said)
 
 
-def test_a_refused_download_is_quoted(drive, tmp_path):
-    def refuse(target):
-        raise ConnectionError("no route to the host")
+def test_an_enormous_picture_is_refused_before_it_is_decoded(folder):
+    file = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(file, "PNG")
+    (folder / "img_align_celeba" / "000009.jpg").write_bytes(file.getvalue())
+    refused(folder.parent, "000009.jpg: Image size (400000000 pixels) exceeds", "Expected a whole")
 
-    drive.instead[ATTRIBUTES] = refuse
-    refused(tmp_path, "could not be downloaded: no route to the host", "by hand", download=True)
-    assert drive.asked == [ATTRIBUTES]
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [(0, 1, "is encrypted"), (2, 9, "compression method is not supported")],
+    ids=["encrypted", "deflate64"],
+)
+def test_a_zip_of_another_kind_is_refused(packed, field, value, said):
+    content = bytearray((packed / ZIP).read_bytes())
+    for signature, flags in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        at = -1
+        while (at := content.find(signature, at + 1)) >= 0:
+            content[at + flags + field] = value
+    (packed / ZIP).write_bytes(content)
+    refused(packed.parent, ".jpg: ", said, "Unpack the zip again")
+
+
+# --- Shards of the mirror -------------------------------------------------------------------
+# Parquet files of the layout that the Hugging Face set has: a column `image` of structs of bytes
+# and a path, and 40 columns of integers, 1 or -1.
+
+ROWS = 25  # faces in one of the little shards
+
+
+def table(shard: int, names=NAMES, dtype=None, labels=None, jpegs=None) -> pyarrow.Table:
+    rows = [(shard * ROWS + i) % N for i in range(ROWS)]
+    jpegs = jpegs or {}
+    pictures = [{"bytes": jpegs.get(i, JPEGS[row]), "path": None} for i, row in enumerate(rows)]
+    kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    has = LABELS[rows] if labels is None else labels
+    values = [[1 if v else -1 for v in column] for column in has.T.tolist()]
+    if dtype == "bool":
+        values = has.T.tolist()
+    columns = [pyarrow.array(column) for column in values][: len(names)]
+    return pyarrow.table([pyarrow.array(pictures, kind), *columns], names=["image", *names])
+
+
+def shard_name(shard: int) -> str:
+    return f"train-{shard:05}-of-00132.parquet"
+
+
+class Hub:
+    """What stands in for Hugging Face: ``shards`` says what it has, ``asked`` what was wanted."""
+
+    def __init__(self):
+        self.shards = {shard: table(shard) for shard in range(4)}
+        self.asked = []
+        self.trouble = None
+
+    def __call__(self, command, folder, source, total):
+        assert command[1:3] == [_download.HUB, "huggan/CelebA-faces-with-attributes"]
+        self.asked.append(int(command[3][11:16]))
+        assert command[3] == f"data/{shard_name(self.asked[-1])}"
+        target = Path(command[4]) / command[3]
+        target.parent.mkdir()
+        if self.trouble:
+            target.write_bytes(b"half")
+            raise self.trouble
+        content = self.shards[self.asked[-1]]
+        if isinstance(content, bytes):
+            target.write_bytes(content)
+        else:
+            parquet.write_table(content, target)
 
 
 @pytest.fixture
-def gdown(tmp_path_factory, monkeypatch):
-    """Put a gdown of one's own in the place of the real one."""
+def hub(monkeypatch):
+    hub = Hub()
+    monkeypatch.setattr(photographs, "download", hub)
+    return hub
+
+
+def test_shards_hold_the_faces_of_which_the_ninth_and_tenth_of_ten_are_held_out(hub, tmp_path):
+    sets = celeba(tmp_path, shards=2)
+    for part, places in zip(
+        sets,
+        ([i for i in range(50) if i % 10 < 8], range(8, 50, 10), range(9, 50, 10)),
+        strict=True,
+    ):
+        assert part.pixels.equal(torch.stack([by_hand(i) for i in places]))
+        assert part.labels.equal(LABELS[list(places)])
+        assert part.names == tuple(NAMES)
+    assert hub.asked == [0, 1]
+
+
+def test_a_shard_that_came_is_not_fetched_again_and_more_shards_only_add(hub, tmp_path):
+    fewer = celeba(tmp_path, shards=1)
+    more = celeba(tmp_path, shards=3)
+    assert hub.asked == [0, 1, 2]
+    for some, every in zip(fewer, more, strict=True):
+        assert some.pixels.equal(every.pixels[: len(some)])
+    assert len(celeba(tmp_path, shards=3, faces=20).train) == 16
+    assert hub.asked == [0, 1, 2]
+    names = {f"celeba/shards/{shard_name(shard)}" for shard in range(3)}
+    assert set(contents(tmp_path)) == names | {"celeba.lock"}
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int"])
+def test_labels_of_a_shard_may_be_bools(hub, tmp_path, dtype):
+    hub.shards[0] = table(0, dtype=dtype)
+    assert celeba(tmp_path, shards=1).test.labels.equal(LABELS[[9, 19]])
+
+
+def test_a_shard_that_is_cut_short_where_it_comes_from_is_passed_over_and_named(
+    hub, tmp_path, capsys
+):
+    """Two of the real ones, 11 and 20, are said to lack their end."""
+    file = io.BytesIO()
+    parquet.write_table(table(0), file)
+    hub.shards[0] = file.getvalue()[:-100]
+    sets = celeba(tmp_path, shards=2)
+    assert sets.train.pixels[0].equal(by_hand(ROWS))
+    assert hub.asked == [0, 1, 2]
+    assert f"{shard_name(0)} is damaged" in capsys.readouterr().out
+
+
+def test_fewer_whole_shards_than_wanted_is_a_clear_error(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(photographs, "SHARDS", 132)
+    hub.shards = dict.fromkeys(range(132), b"PAR1")
+    refused(tmp_path, "0 of 132 shards are whole, wanted were 1", shards=1)
+
+
+@pytest.mark.parametrize("shards", [0, -1, 133])
+def test_a_number_of_shards_that_cannot_be_is_refused(tmp_path, shards):
+    with pytest.raises(ValueError, match=f"shards is 1 to 132, the number there is; got {shards}"):
+        celeba(tmp_path, shards=shards)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.drop_columns(["Young"]), "no column Young; expected image and 40"),
+        (lambda t: t.drop_columns(["image"]), "no column image; expected image and 40"),
+        (lambda t: t.rename_columns(["image", *NAMES[:-1], "Smiling"]), "two columns Smiling"),
+        (lambda t: t.set_column(5, NAMES[4], [[7] * ROWS]), "labels 7; expected image"),
+        (
+            lambda t: t.set_column(5, NAMES[4], [[None] * ROWS]),
+            "labels None; expected image and 40 attributes that are 1 or -1",
+        ),
+        (lambda t: t.set_column(5, NAMES[4], [["yes"] * ROWS]), "labels 'yes'; expected"),
+    ],
+)
+def test_a_shard_of_another_layout_is_refused_by_name(hub, tmp_path, change, said):
+    hub.shards[0] = change(hub.shards[0])
+    refused(tmp_path, shard_name(0), said, shards=1)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", JPEGS[0][:900], jpeg(9, (64, 64)), None])
+def test_a_damaged_picture_in_a_shard_is_named_by_its_row(hub, tmp_path, content):
+    hub.shards[0] = table(0)
+    pictures = hub.shards[0]["image"].to_pylist()
+    pictures[3] = None if content is None else {"bytes": content, "path": None}
+    kind = hub.shards[0].schema.field("image").type
+    hub.shards[0] = hub.shards[0].set_column(0, "image", pyarrow.array(pictures, kind))
+    refused(tmp_path, f"{shard_name(0)}, row 3: ", "Expected a whole JPEG", "Delete", shards=1)
+
+
+def test_a_hub_that_refuses_is_quoted_and_what_came_is_kept(hub, tmp_path):
+    celeba(tmp_path, shards=1)
+    hub.trouble = DataError("404 Client Error. Repository Not Found.")
+    refused(
+        tmp_path, f"{shard_name(1)} of huggan/CelebA-faces-with-attributes could not be had: 404",
+        "Repository Not Found. Try again: what came is kept. If the set is gone", shards=2,
+    )  # fmt: skip
+    assert set(contents(tmp_path)) == {f"celeba/shards/{shard_name(0)}", "celeba.lock"}
+    hub.trouble = None
+    celeba(tmp_path, shards=2)
+    assert hub.asked == [0, 1, 1]
+
+
+def test_a_full_disk_while_fetching_a_shard_says_what_to_do(hub, tmp_path):
+    hub.trouble = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    refused(
+        tmp_path, os.strerror(errno.ENOSPC), "It needs 11 MB a shard. Free some space", shards=1
+    )
+    assert set(contents(tmp_path)) == {"celeba.lock"}
+
+
+def test_ctrl_c_while_fetching_a_shard_leaves_nothing_and_the_next_run_succeeds(hub, tmp_path):
+    hub.trouble = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        celeba(tmp_path, shards=1)
+    assert set(contents(tmp_path)) == {"celeba.lock"}
+    hub.trouble = None
+    assert len(celeba(tmp_path, shards=1).train) == 21
+
+
+def test_two_runs_at_once_fetch_a_shard_once(hub, tmp_path):
+    both_run = threading.Barrier(2)
+
+    def run():
+        both_run.wait()
+        photographs._shard(tmp_path, 0)
+
+    runs = [threading.Thread(target=run) for _ in range(2)]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    assert hub.asked == [0]
+
+
+@pytest.fixture
+def client(tmp_path_factory, monkeypatch):
+    """Put a huggingface_hub of one's own in the place of the real one."""
 
     def put(source: str) -> None:
-        folder = tmp_path_factory.mktemp("gdown")
-        (folder / "gdown.py").write_text(source)
+        folder = tmp_path_factory.mktemp("client")
+        (folder / "huggingface_hub.py").write_text(source)
         monkeypatch.setenv("PYTHONPATH", str(folder))
 
     return put
 
 
-def test_without_gdown_the_error_says_so(gdown, tmp_path):
-    gdown("raise ModuleNotFoundError(\"No module named 'gdown'\")")
-    refused(tmp_path, "could not be downloaded", "pip install gdown'. Get", download=True)
-    assert set(contents(tmp_path)) == {"celeba.lock"}
-
-
-def test_what_gdown_says_on_many_lines_is_quoted_whole(gdown, tmp_path):
-    gdown("def download(**_): raise RuntimeError('Too many users\\n\\n\\thave seen it.\\nSorry.')")
-    refused(tmp_path, "could not be downloaded: Too many users have seen it. Sorry", download=True)
-
-
-def test_a_file_with_another_checksum_is_not_kept(gdown, tmp_path):
-    gdown("def download(output, **_): open(output, 'w').write('1')")
-    refused(
-        tmp_path,
-        "could not be downloaded: the file is missing or has another checksum",
-        download=True,
+def test_the_hub_is_asked_by_its_own_client_without_an_account(client, tmp_path):
+    parquet.write_table(table(0), tmp_path / "good")
+    client(
+        "import pathlib, shutil\n"
+        "def hf_hub_download(repo_id, filename, *, repo_type, local_dir, token):\n"
+        "    assert repo_id == 'huggan/CelebA-faces-with-attributes'\n"
+        "    assert repo_type == 'dataset' and token is False\n"
+        "    path = pathlib.Path(local_dir, filename)\n"
+        "    path.parent.mkdir()\n"
+        f"    shutil.copy({str(tmp_path / 'good')!r}, path)\n"
     )
-    assert set(contents(tmp_path)) == {"celeba.lock"}
+    assert len(celeba(tmp_path / "root", shards=1).train) == 21
+
+
+def test_the_real_client_takes_what_it_is_given():
+    """So that the one call which no other test makes is a call of the real function."""
+    asked = inspect.signature(huggingface_hub.hf_hub_download).bind(
+        "set", "name", repo_type="dataset", local_dir="folder", token=False
+    )
+    assert set(asked.arguments) == {"repo_id", "filename", "repo_type", "local_dir", "token"}
+
+
+def test_without_its_client_the_error_says_what_to_install(client, tmp_path):
+    client("raise ModuleNotFoundError('no', name='huggingface_hub')")
+    refused(
+        tmp_path, "huggingface_hub is not installed: pip install 'vaelib[celeba]'. Try", shards=1
+    )
+
+
+def test_without_pyarrow_the_error_says_what_to_install(hub, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    refused(tmp_path, 'pyarrow is not installed: pip install "vaelib[celeba]"', shards=1)
+    assert hub.asked == []
+
+
+def test_what_the_client_says_on_many_lines_is_quoted_whole(client, tmp_path):
+    said = "Gone\\n\\n\\tfor good.\\nSorry."
+    client(f"def hf_hub_download(*_, **__): raise RuntimeError('{said}')")
+    refused(tmp_path, "could not be had: Gone for good. Sorry. Try again", shards=1)
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"])
-def test_a_drive_that_falls_silent_is_given_up(gdown, tmp_path, monkeypatch, capsys, answer):
+def test_a_hub_that_falls_silent_is_given_up(client, tmp_path, monkeypatch, capsys, answer):
     monkeypatch.setattr(_download, "SILENCE", 600)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
-        # As the real one, it sets no timeout.
-        gdown(
+        client(
             "import os, urllib.request\nos.environ['no_proxy'] = '*'\n"
-            f"def download(**_): urllib.request.urlopen({address!r}).read()"
+            f"def hf_hub_download(*_, **__): urllib.request.urlopen({address!r}).read()"
         )
         accepted = []
 
@@ -621,58 +790,9 @@ def test_a_drive_that_falls_silent_is_given_up(gdown, tmp_path, monkeypatch, cap
 
         threading.Thread(target=serve, daemon=True).start()
         refused(
-            tmp_path, "could not be downloaded: nothing came from Google Drive for 0.3 s",
-            "by hand, in a browser", download=True,
-        )  # fmt: skip
+            tmp_path, "could not be had: nothing came from Hugging Face (0) for 0.3 s", shards=1
+        )
         for connection in accepted:
             connection.close()
-    assert "Giving up Google Drive: nothing came for 0.3 s" in capsys.readouterr().out
+    assert "Giving up Hugging Face (0): nothing came for 0.3 s" in capsys.readouterr().out
     assert set(contents(tmp_path)) == {"celeba.lock"}
-
-
-def test_a_full_disk_while_downloading_says_what_to_do(drive, tmp_path):
-    def full(target):
-        target.write_bytes(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    drive.instead[ZIP] = full
-    refused(tmp_path, os.strerror(errno.ENOSPC), "It needs 1.5 GB. Free some space", download=True)
-    assert not (tmp_path / "celeba" / ZIP).exists()
-    assert not list(tmp_path.glob("unfinished-*"))
-
-
-def test_ctrl_c_while_downloading_leaves_nothing_and_the_next_run_succeeds(drive, tmp_path):
-    def interrupted(target):
-        target.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    drive.instead[PARTITION] = interrupted
-    with pytest.raises(KeyboardInterrupt):
-        celeba(tmp_path, download=True)
-    assert set(contents(tmp_path)) == {f"celeba/{ATTRIBUTES}", "celeba.lock"}
-    drive.instead.clear()
-    assert len(celeba(tmp_path, download=True).train) == SIZES[0]
-
-
-def test_two_downloads_at_once_both_succeed_with_one_fetch(drive, tmp_path):
-    both_run = threading.Barrier(2)
-
-    def slow(target):
-        time.sleep(0.5)  # time enough for the other to fetch as well, did no lock hold it
-        shutil.copy(drive.made / ATTRIBUTES, target)
-
-    drive.instead[ATTRIBUTES] = slow
-    found = []
-
-    def run():
-        both_run.wait()
-        data._download_celeba(tmp_path, tmp_path / "celeba")
-        found.append(data._missing_of_celeba(tmp_path / "celeba"))
-
-    runs = [threading.Thread(target=run) for _ in range(2)]
-    for one in runs:
-        one.start()
-    for one in runs:
-        one.join()
-    assert found == [[], []]
-    assert drive.asked == NEEDED

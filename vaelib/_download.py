@@ -1,10 +1,9 @@
 """Downloads that end: each is a process of its own, which is stopped where nothing comes any more.
 
 A process can be stopped whatever it waits for: a name, a connection, an answer, or the rest of a
-file. A timeout of sockets bounds the last two alone; gdown sets none, and pip asks six times.
+file. A timeout of sockets bounds the last two alone, and pip and the hub's client ask many times.
 """
 
-import errno
 import os
 import re
 import subprocess
@@ -15,14 +14,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vaelib.files import DataError
+from vaelib.files import DISK_FULL, DataError
 
 SILENCE = 8  # seconds without a byte after which a source is given up
 LOADING = 30  # seconds that pip may take to be loaded on a slow machine
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-# What :func:`download` runs. GET takes addresses and files in turn, DRIVE an id and a file. Both
-# show that they are loaded, and end with one line that says why. GET reads what there is and does
-# not wait for a full buffer: a slow source is not a silent one.
+# What :func:`download` runs. GET takes addresses and files in turn; HUB a set, a file of it and a
+# folder, and asks for the file as such, so that its bytes are seen as they come. Both show that
+# they are loaded, and end with one line that says why. GET reads what there is and does not wait
+# for a full buffer: a slow source is not a silent one.
 GET = """
 import sys, urllib.request
 print("loaded", flush=True)
@@ -35,14 +34,16 @@ try:
 except Exception as error:
     sys.exit(f"{url}: {error}")
 """
-DRIVE = """
-import sys
-print("loaded", flush=True)
+HUB = """
+import os, sys
+os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 try:
-    import gdown
-    gdown.download(id=sys.argv[1], output=sys.argv[2], quiet=True, user_agent="pytorch/vision")
+    from huggingface_hub import hf_hub_download
+    print("loaded", flush=True)
+    set_, name, folder = sys.argv[1:]
+    hf_hub_download(set_, name, repo_type="dataset", local_dir=folder, token=False)
 except ModuleNotFoundError as error:
-    sys.exit(f"{error}. You can install it with 'pip install gdown'")
+    sys.exit(f"{error.name} is not installed: pip install 'vaelib[celeba]'")
 except Exception as error:
     sys.exit(" ".join(str(error).split()))
 """

@@ -31,8 +31,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from vaelib.data import Faces, attribute_index
-from vaelib.files import DataError, cache_folder, locked, remove_leftovers, write_aside
+from vaelib.files import (
+    DataError,
+    cache_folder,
+    locked,
+    not_written,
+    remove_leftovers,
+    write_aside,
+)  # fmt: skip
+from vaelib.images import Faces, attribute_index, room
 
 SIZE = 64
 # Attribute -> how likely a face has it. The names are CelebA's where it has one for what is drawn.
@@ -84,6 +91,7 @@ FIXED = {"hatVariant": "winterHat03", "clothesVariant": "shirtCrewNeck", "topPro
 VIEW = "38 -2 204 204"  # the part of the style's 280 x 280 that is drawn: hat to shoulders
 HAT_PLACE = "translate(8 -26)"
 BLOCK = 1000  # faces in one file of the cache
+MANY = 50_000  # faces of which time and room are told beforehand
 
 
 def faces(
@@ -96,14 +104,20 @@ def faces(
     faces the follower is set to what the leader is, and in the others tossed as ever. root: the
     cache folder. Some 200 faces a second and processor the first time, read from the cache after;
     a face in it takes 2 kB. Raises DataError where DiceBear or resvg is not installed and the
-    cache has not the faces, ValueError for an unknown attribute or a number below 0.
+    cache has not the faces, and where they do not fit into memory; ValueError for an unknown
+    attribute or a number below 0.
     """
     if n < 1 or start < 0:
         raise ValueError(f"n is at least 1 and start at least 0, got n={n}, start={start}")
+    pixels = room(n, 3, SIZE).numpy()  # the one array that stays: 12 kB a face
+    if progress and n >= MANY:
+        tqdm.write(
+            f"{n:,} faces: {n / 8e4:,.1f} GB of memory; where they are not drawn yet, "
+            f"{n / 24_000:,.0f} minutes on two processors, {n / 5e5:,.1f} GB of disk"
+        )
     tosses = [traits(seed, index, plant)[0] for index in range(start, start + n)]
     folder = _folder(root, seed, plant)
     blocks = range(start // BLOCK, (start + n - 1) // BLOCK + 1)
-    pixels = np.empty((n, 3, SIZE, SIZE), np.uint8)  # the one array that stays: 12 kB a face
 
     def fill(blocks: Iterable[int]) -> list[int]:
         """Copy what the cache has of these blocks; give back those that have to be drawn."""
@@ -268,10 +282,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
                 remove_leftovers(other, "file")
             yield
     except OSError as error:
-        raise DataError(
-            f"the drawn faces could not be written to {folder}: {error}. A thousand take 2.3 MB. "
-            "Free some space, or set VAELIB_DATA to another folder."
-        ) from error
+        raise not_written("the drawn faces", folder, "2.3 MB a thousand", error) from error
 
 
 def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bool) -> None:
@@ -305,4 +316,5 @@ def _read(path: Path) -> np.ndarray | None:
             pixels = content["pixels"]
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
         return None
-    return pixels if pixels.shape == (BLOCK, 3, SIZE, SIZE) else None
+    whole = pixels.shape == (BLOCK, 3, SIZE, SIZE) and pixels.dtype == np.uint8
+    return pixels if whole else None

@@ -5,9 +5,9 @@ stays. What is unfinished lies in a folder that this package made and marked; no
 removed, whatever its name.
 """
 
+import errno
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
+from platformdirs import user_cache_dir
 from tqdm import tqdm
 
 _MARK = "made-by-vaelib.txt"
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+DISK_TROUBLE = {*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class DataError(RuntimeError):
@@ -25,16 +28,21 @@ class DataError(RuntimeError):
 
 
 def cache_folder() -> Path:
-    """``$VAELIB_DATA`` if set, else ``vaelib`` in the platform's cache folder."""
-    if chosen := os.environ.get("VAELIB_DATA"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "vaelib"
+    """``$VAELIB_DATA``, else ``vaelib`` in the platform's cache; DataError without a home."""
+    chosen = os.environ.get("VAELIB_DATA") or user_cache_dir("vaelib", False, opinion=False)
+    if (folder := os.path.expanduser(chosen)).startswith("~"):
+        raise DataError(f"there is no home folder for {folder}: set VAELIB_DATA to another")
+    return Path(folder)
+
+
+def not_written(what: str, folder: Path, needs: str, error: OSError) -> DataError:
+    """What to do where ``folder`` cannot be written to: a full disk is not another's folder."""
+    full = error.errno in DISK_FULL
+    remedy = f"It needs {needs}. Free some space, or" if full else "It may be another user's:"
+    return DataError(
+        f"{what} could not be written to {folder}: {error}. {remedy} "
+        "set VAELIB_DATA to another folder."
+    )
 
 
 @contextmanager
