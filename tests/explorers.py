@@ -279,7 +279,7 @@ def assert_shows_the_mixed_face(where: Page | Locator) -> None:
     if len(seen) == 4:
         pictures = expected / 255
         errors = [(pictures[i] - pictures[3]).square().mean().item() for i in (0, 2)]
-        assert f"of z_new decoded {errors[0]:.5f}, of x decoded {errors[1]:.5f}." in says(where)
+        assert f"of the new face {errors[0]:.5f}, of x decoded {errors[1]:.5f}." in says(where)
 
 
 def assert_shows_a_network_before_its_first_step(where: Page | Locator) -> None:

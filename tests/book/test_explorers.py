@@ -836,6 +836,21 @@ def test_a_tour_decodes_every_code_on_its_way_and_stops_on_a_digit(browser, smal
         assert drawings(page) == seen
 
 
+def test_a_tour_waits_while_it_is_out_of_sight(browser, small_address):
+    with explorer_at(browser, f"{small_address}chapters/{TOUR}.html") as page:
+        page.evaluate("document.querySelector('.cell_output').style.marginBottom = '3000px'")
+        page.mouse.wheel(0, 3000)
+        page.evaluate(holds("scrollY > 1000"))
+        settle(page)
+        seen = drawings(page)
+        page.wait_for_timeout(3000)  # longer than the tour rests on a digit
+        assert drawings(page) == seen
+        page.mouse.wheel(0, -3000)
+        picture = "document.querySelectorAll('.vaelib-picture')[1].toDataURL()"
+        page.evaluate(holds(f"{picture} !== seen", "seen"), seen[-1])
+        assert page.get_by_role("button", name="Stop").count() == 1
+
+
 def test_no_tour_where_a_reader_wants_less_motion(browser, small_address):
     url = f"{small_address}chapters/{TOUR}.html"
     with opened(browser, url, reduced_motion="reduce") as (page, visit):
@@ -1138,8 +1153,8 @@ def test_the_mixer_fits_a_phone_and_has_names(browser, small_address, dark):
         assert widest(page) <= 390
         pictures = page.locator(".vaelib-faces [role=img]")
         labels = [pictures.nth(i).get_attribute("aria-label") for i in range(4)]
-        assert labels[0] == "Decoded: z_new = face 2 + 0.50 Smiling."
-        assert labels[1] == "x; face 2: with blond hair, with a beard, with a hat"
+        assert labels[0] == "The new face. Its code: face 2 + 0.50 smiling."
+        assert labels[1] == "The face x; face 2: with blond hair, with a beard, with a hat"
         assert labels[3] == "The same face drawn smiling"
         radios = page.get_by_role("radio")
         names = [radios.nth(i).get_attribute("aria-label") for i in range(24)]

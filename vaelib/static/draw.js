@@ -135,6 +135,7 @@ export async function mount({ model, el, load, signal }) {
     for (const touch of ["pointerdown", "keydown"]) el.addEventListener(touch, end, { capture: true, signal });
     signal.addEventListener("abort", () => cancelAnimationFrame(frame));
     const step = (now) => {
+      if (away) return;
       start ??= now;
       const next = (digit + 1) % 10;
       const way = (now - start - REST) / WAY;
@@ -147,7 +148,17 @@ export async function mount({ model, el, load, signal }) {
       }
       frame = requestAnimationFrame(step);
     };
-    frame = requestAnimationFrame(step);
+    // Scrolled out of sight it waits, and begins again at its digit.
+    let away = true;
+    const observer = new IntersectionObserver((seen) => {
+      const was = away;
+      away = !seen.at(-1).isIntersecting;
+      if (!was || away || !stop.isConnected) return;
+      start = null;
+      frame = requestAnimationFrame(step);
+    });
+    observer.observe(pad);
+    signal.addEventListener("abort", () => observer.disconnect());
   }
 
   const lookAtDrawing = oncePerFrame(() => {

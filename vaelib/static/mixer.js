@@ -62,7 +62,7 @@ export async function mount({ model, el, load, signal }) {
   const choice = (trait, legend) => pictureChoice(legend, people, (i) => drawn(i, 0), FACE, (i) => set({ [trait]: i }));
   const [faces, markFace] = choice("face", "The face x");
   const [others, markOther] = choice("other", "The second face, for the morph");
-  const titles = ["z_new decoded", "x", "x decoded (reconstruction)", "The same face drawn"];
+  const titles = ["The new face", "The face x", "x, coded and decoded", "The same face drawn"];
   const [[result, large], [original, first], [decoded, second], [truth, third]] = titles.map(pictureFrame);
   const why = element("p", { class: "vaelib-hint" });
   const sums = element("p", { class: "vaelib-sum" });
@@ -83,10 +83,10 @@ export async function mount({ model, el, load, signal }) {
     const alphas = names.map((name) => model.get(name));
     const picture = sigmoid(decode(mixed(codes[face], codes[other], morph, alphas, vectors)));
     paintPicture(result, picture, FACE);
-    const terms = alphas.map((alpha, k) => alpha && ` ${alpha < 0 ? "−" : "+"} ${Math.abs(alpha).toFixed(2)} ${names[k]}`);
+    const terms = alphas.map((alpha, k) => alpha && ` ${alpha < 0 ? "−" : "+"} ${Math.abs(alpha).toFixed(2)} ${names[k].replace("_", " ").toLowerCase()}`);
     const start = morph ? `${(1 - morph).toFixed(2)} face ${face} + ${morph.toFixed(2)} face ${other}` : `face ${face}`;
-    const says = [`z_new = ${start}${terms.filter(Boolean).join("")}.`];
-    result.setAttribute("aria-label", `Decoded: ${says}`);
+    const says = [`Its code: ${start}${terms.filter(Boolean).join("")}.`];
+    result.setAttribute("aria-label", `The new face. ${says}`);
     const [k, reason] = flipped(alphas, morph, has[face]);
     third.hidden = k < 0;
     why.textContent = reason ?? "";
@@ -96,7 +96,7 @@ export async function mount({ model, el, load, signal }) {
       truth.nextSibling.textContent = `The same face drawn ${WORDS[names[k]][1 - has[face][k]]}`;
       truth.setAttribute("aria-label", truth.nextSibling.textContent);
       const [now, before] = [picture, reconstruction].map((pixels) => distance(pixels, goal).toFixed(5));
-      says.push(`Mean squared difference from the face drawn so: of z_new decoded ${now}, of x decoded ${before}.`);
+      says.push(`Mean squared difference from the face drawn so: of the new face ${now}, of x decoded ${before}.`);
     }
     sums.replaceChildren(`${says[0]} `, element("br"), says[1] ?? "");
     speak([...says, reason].join(" "));

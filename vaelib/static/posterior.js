@@ -28,12 +28,12 @@ export async function mount({ model, el, load, signal }) {
     model.set("digit", i);
     model.save_changes();
   });
-  const make = (kind, label) => {
+  const make = (kind, label, across) => {
     const canvas = element("canvas", { class: kind, role: "img", "aria-label": label });
-    return Object.assign(new PlaneMap(canvas, { box: [-1, 1, -1, 1], colours: [] }), { codes: { z: [], labels: [] } });
+    return Object.assign(new PlaneMap(canvas, { box: [-1, 1, -1, 1], colours: [], across }), { codes: { z: [], labels: [] } });
   };
   const map = make("vaelib-map vaelib-plot", "The exact posterior, the encoder's ellipse and its draws");
-  const curve = make("vaelib-map vaelib-plot", "The bound over the number of draws, below log p(x)");
+  const curve = make("vaelib-map vaelib-plot", "The bound over the number of draws, below log p(x)", [1, 10, 100, 1000].map((k) => [Math.log10(k), k.toLocaleString("en")]));
   const sums = element("p", { class: "vaelib-sum" });
   const panes = sideBySide(["Exact posterior, and q(z|x)", map.canvas], ["What the bound lacks", curve.canvas]);
   panes.classList.add("vaelib-large");
@@ -136,7 +136,7 @@ function drawCurve(map, { logEvidence, bounds }, ks, at) {
     g.font = map.font(12);
     g.textAlign = "right";
     g.fillText("log p(x)", line[1][0] - 4, line[1][1] - 6);
-    g.fillText("bound; across: log₁₀ k", line[1][0] - 4, map.edges[2] - 8);
+    g.fillText("bound; k draws across", line[1][0] - 4, map.edges[2] - 8);
   };
   map.draw(null);
 }
