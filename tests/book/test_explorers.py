@@ -36,6 +36,7 @@ from explorers import (
     expected_sample,
     far_from_its_end,
     holds,
+    model,
     painted,
     point,
     press_arrow,
@@ -718,6 +719,58 @@ def test_a_hundred_draws_come_one_by_one_unless_a_reader_wants_less_motion(
         assert tally(page).startswith("Drawn: 100;")
         assert_shows_the_sample(page)
         assert (visit.errors, visit.failed) == ([], [])
+
+
+CARD = """() => {
+  const card = document.querySelector(".vaelib-card:not([hidden])");
+  if (!card) return null;
+  const canvas = card.querySelector("canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, 28, 28);
+  return [card.innerText, Array.from({ length: 784 }, (_, i) => 255 - data[4 * i])];
+}"""
+
+
+@pytest.mark.parametrize("name", ["explorer", "draw"])
+def test_a_code_under_the_pointer_says_whose_it_is_and_what_is_decoded_from_it(
+    browser, small_address, name
+):
+    with explorer_at(browser, f"{small_address}chapters/{name}.html") as page:
+        canvas = page.locator(MAPS).last
+        canvas.scroll_into_view_if_needed()
+        box, (low, high, *_) = canvas.bounding_box(), explore.code_box(VAE)
+        codes = explorer_assets.load_codes(VAE)
+        # One that lies alone, where the map's edges (plane.js) put it.
+        far = codes["mu"].float()[:, 0].argmax().item()
+        mu, seen = codes["mu"][far].float(), drawings(page)
+        (x0, x1), (y0, y1) = (36, box["width"] - 6), (box["height"] - 20, 6)
+        x, y = ((value.item() - low) / (high - low) for value in mu)
+        page.mouse.move(box["x"] + x0 + x * (x1 - x0), box["y"] + y0 + y * (y1 - y0))
+        settle(page)
+        text, shown = page.evaluate(CARD)
+        assert text.startswith(
+            f"a {codes['labels'][far]}, at ({mu[0]:.2f}, {mu[1]:.2f})".replace("-", "−")
+        )
+        expected = decode_images(model(VAE), mu[None]).flatten() * 255
+        assert (torch.tensor(shown) - expected).abs().max() <= LEVELS
+        assert drawings(page) == seen, "looking moves nothing"
+        page.mouse.move(box["x"] + 50, box["y"] + 12)
+        settle(page)
+        assert page.evaluate(CARD) is None, "where there is no code there is no card"
+
+
+def test_the_loupe_lies_beside_the_map_and_shows_what_is_near_the_point(explorer):
+    loupe, handle = explorer.locator(".vaelib-loupe"), explorer.locator(HANDLES).first
+    maps = explorer.locator(MAPS)
+    assert loupe.count() == 1, "the autoencoder's codes are points"
+    lies = loupe.bounding_box()
+    assert lies["y"] >= maps.last.bounding_box()["y"] + maps.last.bounding_box()["height"]
+    before = drawings(explorer, ".vaelib-loupe")
+    press_arrow(explorer, handle)
+    settle(explorer)
+    assert drawings(explorer, ".vaelib-loupe") != before
+    handle.press("End")
+    settle(explorer)
+    assert loupe.evaluate("(e) => getComputedStyle(e).visibility") == "hidden", "nothing is there"
 
 
 # --- draw a digit ---------------------------------------------------------------------------------

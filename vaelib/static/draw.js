@@ -2,7 +2,7 @@
 import { centred, fitted } from "./mnist.js";
 import { digitChoice, loadDigits } from "./digits.js";
 import { network, posterior, readSafetensors, sigmoid } from "./engine.js";
-import { brush, DIGIT, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
+import { brush, cardOf, DIGIT, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 // What a reader moves, and how far it goes: see keepState.
@@ -28,7 +28,9 @@ export async function mount({ model, el, load, signal }) {
 
   const pad = element("canvas", { class: "vaelib-pad", width: SIDE, height: SIDE, role: "img", "aria-label": "Draw a digit here" });
   const canvas = element("canvas", { class: "vaelib-map", role: "img", "aria-label": "Map of the codes" });
-  const map = new PlaneMap(canvas, { box: model.get("box"), colours: model.get("colours") });
+  const loupe = element("canvas", { class: "vaelib-loupe", role: "img", "aria-label": "Posteriors near the code, ten times larger" });
+  const near = element("figure", {}, loupe, element("figcaption", {}, "around μ, ×10"));
+  const map = new PlaneMap(canvas, { loupe, box: model.get("box"), colours: model.get("colours") });
   map.show({ codes: { z: mu.data, labels: labels.data, sigma: sigma.data } });
   const pictures = ["as encoded", "μ decoded"].map(pictureFrame);
   const note = element("p", { class: "vaelib-sum" });
@@ -47,11 +49,12 @@ export async function mount({ model, el, load, signal }) {
     sideBySide(
       ["Draw a digit", pad, undo, " ", wipe],
       ["Its code", canvas],
-      ["Painted from its code", element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure))],
+      ["Painted from its code", element("div", { class: "vaelib-column" }, ...pictures.map(([, figure]) => figure), near)],
     ),
     note,
     choice,
   );
+  cardOf(map, (z) => sigmoid(decode(z)));
   const speak = quietSpeaker(el);
   const ink = brush(pad, { willReadFrequently: true });
   let shown = null;

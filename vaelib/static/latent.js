@@ -1,6 +1,6 @@
 // The latent explorer: models side by side, one point. Each pane shows its model's codes and what it decodes at the point.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { DIGIT, element, fitMaps, inSight, makeDraggable, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { cardOf, DIGIT, element, fitMaps, inSight, makeDraggable, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 // What a reader moves, and how far it goes: see keepState.
@@ -16,7 +16,7 @@ const PRIOR = [-4, 4, -4, 4];
 const HINTS = [
   "Drag the yellow ring, or move it with the arrow keys (Shift: larger steps, Home: the origin).",
   "Dashed: one, two and three standard deviations of N(0, I).",
-  "Under the loupe: one standard deviation of each image's posterior, the nearest black.",
+  "In the round loupe, ten times larger: one standard deviation of the posteriors near the point, the nearest image's in black.",
 ];
 
 export async function mount({ model, el, load, signal }) {
@@ -65,7 +65,10 @@ export async function mount({ model, el, load, signal }) {
       model.save_changes();
     });
   }
-  for (const pane of panes) makeDraggable(pane.map, point, moveTo, () => [0, 0]);
+  for (const pane of panes) {
+    makeDraggable(pane.map, point, moveTo, () => [0, 0]);
+    cardOf(pane.map, pane.decode);
+  }
 
   choose();
   model.on("change:z1", update);
@@ -83,8 +86,9 @@ async function makePane({ name, title, box }, colours, load) {
   const { mu, z, sigma, labels } = readSafetensors(file).tensors;
   const canvas = element("canvas", { class: "vaelib-map", "aria-label": `Map of the codes, ${title}: the arrow keys move the point` });
   const picture = element("canvas", { class: "vaelib-picture", role: "img" });
+  const loupe = sigma && element("canvas", { class: "vaelib-loupe", role: "img", "aria-label": "Posteriors near the point, ten times larger" });
   const note = element("p", { class: "vaelib-note" });
-  const map = new PlaneMap(canvas, { box, colours });
+  const map = new PlaneMap(canvas, { box, colours, loupe });
 
   function update(point) {
     const pixels = sigmoid(decode(point));
@@ -94,12 +98,13 @@ async function makePane({ name, title, box }, colours, load) {
     const spread = sigma ? at(sigma) : null;
     map.draw(point, spread && { mu: at(mu), sigma: spread });
     const about = spread ? `σ = (${spread.map((s) => s.toFixed(2)).join(", ")})` : "a point, without σ";
-    note.textContent = `Nearest test image: a ${labels.data[i]}; ${about}`;
+    note.textContent = `Nearest test image: a ${labels.data[i]}, at (${at(mu).map((value) => value.toFixed(2).replace("-", "−")).join(", ")}); ${about}`;
     picture.setAttribute("aria-label", `${title}: decoded picture, near a ${labels.data[i]}`);
     return `${title}: near a ${labels.data[i]}.`;
   }
   return {
-    parts: [title, canvas, picture, note],
+    decode: (z) => sigmoid(decode(z)),
+    parts: [title, canvas, element("div", { class: "vaelib-beside" }, picture, ...(loupe ? [loupe] : [])), note],
     map,
     box,
     update,

@@ -70,6 +70,34 @@ export function sideBySide(...parts) {
   return element("div", { class: "vaelib-panes" }, ...parts.map(pane));
 }
 
+/**
+ * A card beside the pointer: of the code that lies under it which digit it is of, where it is, and the picture that
+ * pixels(z) decodes from it. Fingers and keys move the point, of which the explorers say the same in words.
+ */
+export function cardOf(map, pixels) {
+  const { canvas } = map;
+  const [picture, text] = [element("canvas"), element("span")];
+  const card = element("div", { class: "vaelib-card", "aria-hidden": "true", hidden: "" }, text, picture);
+  canvas.after(card);
+  let shown = -1;
+  canvas.addEventListener("pointermove", (event) => {
+    const [x, y] = [event.offsetX, event.offsetY];
+    const i = event.pointerType === "touch" || event.buttons ? -1 : map.under(x, y);
+    card.hidden = i < 0;
+    if (i < 0) return;
+    const z = [map.codes.z[2 * i], map.codes.z[2 * i + 1]];
+    if (i !== shown) paintPicture(picture, pixels(z), DIGIT);
+    shown = i;
+    const [z1, z2] = z.map((value) => value.toFixed(2).replace("-", "−"));
+    text.textContent = `a ${map.codes.labels[i]}, at (${z1}, ${z2}); below decoded`;
+    // On the side of the pointer where there is more room.
+    const [aside, above] = [x > map.side / 2 ? -card.offsetWidth - 12 : 12, y > map.side / 2 ? -card.offsetHeight - 4 : 4];
+    card.style.left = `${canvas.offsetLeft + x + aside}px`;
+    card.style.top = `${canvas.offsetTop + y + above}px`;
+  });
+  for (const end of ["pointerleave", "pointerdown"]) canvas.addEventListener(end, () => (card.hidden = true));
+}
+
 /** Keep maps as large as their place on the page; `update` draws them. */
 export function fitMaps(signal, maps, update) {
   const observer = new ResizeObserver(() => {

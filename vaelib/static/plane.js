@@ -8,12 +8,12 @@ const LOUPE = 10;
 
 /**
  * codes: { z, labels, sigma } with z (N x 2, row by row), a digit for each, and where there are posteriors their sigma like
- * z; they are seen through a loupe. box: [low1, high1, low2, high2], what is shown. The map lies on white in light and dark
+ * z; they are seen through a loupe, a canvas of its own, ten times larger. box: [low1, high1, low2, high2], what is shown. The map lies on white in light and dark
  * pages alike, for the ten colours are chosen for white. across: [[value, text], …] in place of round numbers.
  */
 export class PlaneMap {
-  constructor(canvas, { box, colours, across }) {
-    Object.assign(this, { canvas, box, colours, across, left: 0, uniform: false, codes: null, cloud: null });
+  constructor(canvas, { box, colours, across, loupe }) {
+    Object.assign(this, { canvas, box, colours, across, loupe, left: 0, uniform: false, codes: null, cloud: null });
     this.context = brush(canvas);
   }
 
@@ -72,6 +72,18 @@ export class PlaneMap {
     return this.uniform ? z.map(quantile) : z;
   }
 
+  /** Which code lies under a place on the canvas, or not further away than a pointer is exact; else -1. */
+  under(x, y) {
+    const { z, labels } = this.codes;
+    let [best, distance] = [-1, 8 * this.type];
+    for (let i = 0; i < labels.length; i++) {
+      const [a, b] = this.toScreen([z[2 * i], z[2 * i + 1]]);
+      const d = Math.hypot(a - x, b - y);
+      if (d < distance) [best, distance] = [i, d];
+    }
+    return best;
+  }
+
   /** Draw everything. z: the point, or null for none; ellipse: { mu, sigma } or null. */
   draw(z, ellipse) {
     if (!this.side) this.resize();
@@ -83,7 +95,10 @@ export class PlaneMap {
     g.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     if (ellipse) this.drawEllipse(ellipse);
     if (z) this.drawPoint(z);
-    if (ellipse && this.codes.sigma && !this.uniform && this.holds(z)) this.drawLoupe(z, ellipse);
+    if (!this.loupe) return;
+    const near = Boolean(ellipse && !this.uniform && this.holds(z));
+    this.loupe.style.visibility = near ? "" : "hidden";
+    if (near) this.drawLoupe(z, ellipse);
   }
 
   drawCloud() {
@@ -179,8 +194,7 @@ export class PlaneMap {
     }
   }
 
-  drawEllipse({ mu, sigma }, scale = 1) {
-    const g = this.context;
+  drawEllipse({ mu, sigma }, scale = 1, g = this.context) {
     for (const [width, colour] of [[4, "#fff"], [2, "#000"]]) {
       g.lineWidth = width / scale;
       g.strokeStyle = colour;
@@ -188,14 +202,16 @@ export class PlaneMap {
     }
   }
 
-  // Everything near the point ten times larger, in a corner of the map where the point is not: the posteriors of the
-  // images that lie there, and the nearest one's in black.
+  // Everything near the point ten times larger, on a canvas of its own, where it hides nothing: the posteriors of the images
+  // that lie there, and the nearest one's in black.
   drawLoupe(z, nearest) {
-    const g = this.context;
+    const side = this.loupe.clientWidth;
+    if (!side) return;
+    this.loupe.width = this.loupe.height = Math.round(side * this.ratio);
+    const g = brush(this.loupe);
+    g.scale(this.ratio, this.ratio);
     const [x, y] = this.toScreen(z);
-    const radius = this.side * 0.17;
-    const [x0, x1, , y1] = this.edges;
-    const middle = [x > this.side / 2 ? x0 + radius + 3 : x1 - radius - 3, y1 + radius + 3];
+    const [middle, radius] = [[side / 2, side / 2], side / 2 - 1.5];
     g.save();
     disc(g, middle, radius, "#fff", 2, INK);
     g.clip();
@@ -211,18 +227,9 @@ export class PlaneMap {
       g.strokeStyle = this.colours[labels[i]];
       this.outline(g, centre, [sigma[2 * i], sigma[2 * i + 1]]);
     }
-    this.drawEllipse(nearest, LOUPE);
+    this.drawEllipse(nearest, LOUPE, g);
     g.restore();
     disc(g, middle, 3.5, "#ffd400", 1.5, "#000");
-    g.fillStyle = INK;
-    g.font = this.font(10);
-    g.textAlign = "center";
-    g.textBaseline = "top";
-    g.lineWidth = 3;
-    g.strokeStyle = "#fff";
-    const name = [`×${LOUPE}`, middle[0], middle[1] + radius - 14];
-    g.strokeText(...name);
-    g.fillText(...name);
   }
 
   // The point is an open ring, for the ellipse is often small enough to lie inside it. Beyond the map's edge it is shown

@@ -1,7 +1,7 @@
 // z = mu + sigma * epsilon for one image: the sliders move epsilon, the image gives mu and sigma, and z is decoded.
 import { digitChoice, loadDigits } from "./digits.js";
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { DIGIT, element, fitMaps, inSight, makeDraggable, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
+import { cardOf, DIGIT, element, fitMaps, inSight, makeDraggable, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 // What a reader moves, and how far it goes: see keepState.
@@ -41,6 +41,7 @@ export async function mount({ model, el, load, signal }) {
     tally,
     element("p", { class: "vaelib-hint" }, "Ellipses: one, two and three σ around μ. Blue dots: what was drawn; small squares: μ of other test images. Drag the ring, or move it with the arrow keys."),
   );
+  cardOf(map, (z) => sigmoid(decode(z)));
   const speak = quietSpeaker(el);
 
   const set = (traits) => {
