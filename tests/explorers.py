@@ -307,7 +307,7 @@ EXPLORERS = {
     "posterior": Case(
         "exact_posterior()", ["k"], assert_says_how_far_the_bound_is_from_pytorchs_evidence
     ),
-    "replay": Case("training_replay()", ["frame"], assert_shows_the_recorded_step),
+    "replay": Case("training_replay()", ["moment"], assert_shows_the_recorded_step),
     "betas": Case("beta_explorer(beta=0.5)", ["β"], assert_shows_the_model_of_its_beta),
     "kl": Case("kl_playground()", ["μ", "log σ²"], assert_says_the_librarys_kl),
     "mixer": Case(

@@ -315,7 +315,7 @@ def training_replay(frame: int = 0) -> Explorer:
     frame %= count
     boxes = [square_box(tensors[f"{kind}.codes"].flatten(0, 1)) for kind in KINDS]
     canvas = Replay(explorer="replay", frame=frame, boxes=boxes, colours=plots.DIGIT_COLORS)
-    slider = {"description": "frame", "value": frame, "min": 0, "max": count - 1, "step": 1}
+    slider = {"description": "moment", "value": frame, "min": 0, "max": count - 1, "step": 1}
     slider["readout_format"] = "d"
     step = int(tensors["steps"][frame])
     text = f"Training replay: codes and reconstructions of test images, step {step}, AE and VAE."
