@@ -1,7 +1,7 @@
 // How a picture is painted: as ink on paper, as light, or in colour; and what is said where nothing can be painted.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DIGIT, fromAddress, oncePerFrame, paintPicture, toAddress } from "../../vaelib/static/page.js";
+import { DIGIT, fromAddress, keepState, oncePerFrame, paintPicture, toAddress } from "../../vaelib/static/page.js";
 
 globalThis.ImageData = class {
   constructor(width, height) {
@@ -65,4 +65,32 @@ test("of an address only what may be is taken", () => {
   assert.deepEqual(taken("kl1.mu=0.07&kl1.position=2.6"), { mu: 0.05, position: 3 });
   for (const said of ["a-title", "mu=1", "kl1.mu=", "kl1.mu=x", "kl1.mu=Infinity", "kl1.name=2", "kl1.toString=1", "kl12.mu=1"])
     assert.deepEqual(taken(said), {}, said);
+});
+
+/** As much of a Backbone model as is used: all values are set, then all changes are told. */
+function model(traits) {
+  const heard = new Map();
+  return {
+    get: (name) => traits[name],
+    set(name, value) {
+      const changed = Object.entries(typeof name === "string" ? { [name]: value } : name).filter(([key, now]) => traits[key] !== now);
+      for (const [key, now] of changed) traits[key] = now;
+      for (const [key] of changed) heard.get(`change:${key}`)?.();
+    },
+    save_changes() {},
+    on: (event, hear) => heard.set(event, hear),
+  };
+}
+
+test("after a reset all is as it was, though one trait that is taken back moves another, and the explorer is told last", () => {
+  globalThis.document = { querySelectorAll: () => [], documentElement: { dataset: {} } };
+  const el = Object.assign(new EventTarget(), { closest: () => null });
+  const one = model({ explorer: "latent", zoom: false, z1: 0.5 });
+  const reset = keepState({ model: one, el, limits: { zoom: [0, 1, 1], z1: [-4, 4, 0.05] }, signal: new AbortController().signal });
+  one.set({ zoom: true, z1: 1.45 });
+  one.on("change:zoom", () => one.set("z1", 1.4500000001));
+  let told = null;
+  el.addEventListener("reset", () => (told = one.get("z1")));
+  reset();
+  assert.deepEqual([one.get("zoom"), one.get("z1"), told], [false, 0.5, 0.5]);
 });

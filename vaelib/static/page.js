@@ -159,8 +159,9 @@ export function keepState({ model, el, limits, signal }) {
   const names = Object.keys(limits);
   const now = () => Object.fromEntries(names.map((name) => [name, model.get(name)]));
   const first = now();
+  // One after the other: what hears of the first may move another, as a slider does that is given new limits.
   const set = (traits) => {
-    model.set(traits);
+    for (const [name, value] of Object.entries(traits)) model.set(name, value);
     model.save_changes();
   };
   const places = [...document.querySelectorAll(".widget-subarea")];
