@@ -8,8 +8,11 @@ import time
 
 import pytest
 from explorers import (
+    AE,
     EXPLORERS,
     HANDLES,
+    START,
+    VAE,
     assert_every_slider_moves_the_pictures,
     assert_pictures_are_pytorchs,
     painted,
@@ -17,6 +20,8 @@ from explorers import (
     press_arrow,
     settle,
 )
+
+from vaelib import explore
 
 from .conftest import PATIENCE, Notebook
 
@@ -62,6 +67,11 @@ def test_python_and_the_sliders_agree_both_ways(browser, server, front_end):
     z1, z2 = point(shown)
     assert (z1, z2) != (1.5, -0.5)
     assert_python_has(z1, z1, z2, z2, 4.0, 4.0)
+    where = page.url
+    shown.get_by_role("button", name="Reset").click()
+    wide = max(edge for name in (AE, VAE) for edge in explore.code_box(name))
+    assert_python_has(START[0], START[0], START[1], START[1], wide, wide)
+    assert page.url == where, "a notebook's address is its own"
     assert (notebook.visit.errors, notebook.visit.failed) == ([], [])
     page.context.close()
 
