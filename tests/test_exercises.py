@@ -1,6 +1,8 @@
 """Every checker: right answers pass, typical wrong ones are named, stubs are left in peace."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy
 import pytest
@@ -683,7 +685,18 @@ def test_the_checkers_name_each_mistake_of_the_catalogue_in_its_words(mistake):
     assert checker(name)(answer(mistake)).message == f"{mistake.sentence} {mistake.question}"
 
 
+def sources() -> tuple[str, str]:
+    """The checkers' code, and what they say."""
+    code = Path(exercises.__file__)
+    return code.read_text("utf-8"), code.with_name("sentences.json").read_text("utf-8")
+
+
 def test_no_checker_lists_a_mistake_of_the_catalogue_again():
-    with open(exercises.__file__, encoding="utf-8") as file:
-        source = file.read()
-    assert [m.name for m in MISTAKES.values() if m.sentence in source] == []
+    for source in sources():
+        assert [m.name for m in MISTAKES.values() if m.sentence in source] == []
+
+
+def test_every_sentence_is_said_by_a_checker_and_none_hides_one_of_the_catalogue():
+    code, said = sources()
+    assert [name for name in json.loads(said) if f'"{name}"' not in code] == []
+    assert not json.loads(said).keys() & MISTAKES.keys()

@@ -5,17 +5,19 @@
 A checker returns a :class:`Verdict`, which prints as its sentence and is true only for a right
 answer. It says nothing but "not attempted yet" about a stub, and it never prints the right values.
 
-How to add one. Write ``explain``: inputs -> the right values and the typical mistakes, each as a
-sentence and the values it leads to; those that are published stand in :mod:`vaelib.mistakes`. Hand
-it to ``_judge`` with inputs whose axes have different lengths, so that a mistake in the axis shows,
-and with others of another size, so that no number of the first can be built in. Then feed it wrong
-and right answers in tests/test_exercises.py. A sentence names what happened and asks a question; it
-does not give the formula.
+How to add one. Write ``explain``: inputs -> the right values and the typical mistakes, each by its
+name and the values it leads to. What is said to it stands in ``sentences.json``; those that are
+published stand in :mod:`vaelib.mistakes`. Hand it to ``_judge`` with inputs whose axes have
+different lengths, so that a mistake in the axis shows, and with others of another size, so that no
+number of the first can be built in. Then feed it wrong and right answers in
+tests/test_exercises.py. A sentence names what happened and asks a question; it gives no formula.
 """
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -26,6 +28,9 @@ from vaelib.mistakes import MISTAKES
 from vaelib.models import seeded
 
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
+# What is said to each mistake, by its name: the checkers' own, and those of the catalogue.
+SENTENCES = json.loads(Path(__file__).with_name("sentences.json").read_text(encoding="utf-8"))
+SENTENCES |= {name: f"{each.sentence} {each.question}" for name, each in MISTAKES.items()}
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,16 +63,14 @@ def check_normal_from_uniform(answer: Callable | None) -> Verdict:
         draws.append(z.detach())
     z, sigma = draws[0], (log_var / 2).exp()
     mistakes = {
-        "Your answer does not look at u. Where do its numbers come from?": draws[1],
-        "This is the CDF of u. You have u already: which way leads back to z?":
-            mu + sigma * torch.special.ndtr(u),
-        "The uniform numbers went in as they are. What distribution has mu + sigma * u?":
-            mu + sigma * u,
-        "u was moved to (-1/2, 1/2), but it is still uniform.": mu + sigma * (u - 0.5),
-    }  # fmt: skip
+        "u not looked at": draws[1],
+        "the CDF of u": mu + sigma * torch.special.ndtr(u),
+        "uniform numbers as they are": mu + sigma * u,
+        "u moved": mu + sigma * (u - 0.5),
+    }
     for sentence, values in mistakes.items():
         if _same(z, values):
-            return Verdict(WRONG, sentence)
+            return Verdict(WRONG, SENTENCES[sentence])
     # By their distribution, not by value: 1 - u serves as well as u, and so does Box and Muller's.
     sentence = _not_drawn_from(z, mu, log_var)
     return Verdict(WRONG, sentence) if sentence else Verdict(RIGHT, "Right.")
@@ -84,26 +87,21 @@ def check_bernoulli_nll(answer: Callable | None) -> Verdict:
         p = MISTAKES["no sigmoid"].formula(logits)
         return right, {
             **_published("reconstruction", logits, x),
-            _hint("no sigmoid"): -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1),
-            _LIKELIHOOD: -right,
-            _MEAN_OVER_BATCH: right.mean(),
-            "You averaged over pixels and over images. A loss is one number per image.":
-                right.mean() / count,
-            _PER_PIXEL: F.binary_cross_entropy_with_logits(logits, x, reduction="none"),
-        }  # fmt: skip
+            "no sigmoid": -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1),
+            "likelihood itself": -right,
+            "mean over the batch": right.mean(),
+            "averaged over all": right.mean() / count,
+            "per pixel": F.binary_cross_entropy_with_logits(logits, x, reduction="none"),
+        }
 
     logits, x = _normal(4, 1, 3, 5), _normal(4, 1, 3, 5, seed=1).sigmoid()
     logits[0] = logits[0].sigmoid()  # logits that could be taken for probabilities
     far = torch.tensor([-1000.0, -200.0, -30.0, 30.0, 200.0, 1000.0]).repeat(3, 1)[:, None, None]
     shades = torch.tensor([0.0, 0.3, 1.0])[:, None, None, None].expand_as(far)
-    sentence = (
-        "Right for small logits, but not for all: at logits of 200 it is infinite, not a number or "
-        "cut off. What has a sigmoid rounded to there, and what is the logarithm of that?"
-    )
     other = 3 * _normal(3, 2, 4, 2, seed=2), _normal(3, 2, 4, 2, seed=3).sigmoid()
     in_double = [i.double() for i in other]
     return _judge(answer, explain, (logits, x), other, in_double) and _judge(
-        answer, lambda *i: (losses.bernoulli_nll(*i), {}), (far, shades), unforeseen=sentence
+        answer, lambda *i: (losses.bernoulli_nll(*i), {}), (far, shades), unforeseen="far logits"
     )
 
 
@@ -116,22 +114,16 @@ def check_gaussian_sample(answer: Callable | None) -> Verdict:
         factor = torch.linalg.cholesky(covariance)
         around_0 = torch.linalg.cholesky(codes.T @ codes / len(codes))
         return mean + epsilon @ factor.T, {
-            "The mean is missing: your samples lie around 0.": epsilon @ factor.T,
-            "You multiplied by the covariance. Which has the units of a code: it, or its factor?":
-                mean + epsilon @ covariance,
-            "The factor is transposed. Is L times epsilon, row by row, the same as epsilon L?":
-                mean + epsilon @ factor,
-            "Each column is spread rightly, but they do not know of each other. Where is the "
-            "correlation?": mean + epsilon * codes.std(0),
-            "You scaled each column by its variance. Which has the units of a code?":
-                mean + epsilon * codes.var(0),
-            "These are the numbers you were given, moved by the mean. Where is the spread?":
-                mean + epsilon,
-            "The spread was measured around 0. Around what does a covariance look?":
-                mean + epsilon @ around_0.T,
-            "This is the factor of the correlation matrix. Which spread does each column have?":
-                mean + epsilon @ torch.linalg.cholesky(codes.T.corrcoef()).T,
-        }  # fmt: skip
+            "mean missing": epsilon @ factor.T,
+            "times the covariance": mean + epsilon @ covariance,
+            "factor transposed": mean + epsilon @ factor,
+            "columns apart": mean + epsilon * codes.std(0),
+            "scaled by the variance": mean + epsilon * codes.var(0),
+            "numbers as given": mean + epsilon,
+            "spread around 0": mean + epsilon @ around_0.T,
+            "factor of the correlation": mean
+            + epsilon @ torch.linalg.cholesky(codes.T.corrcoef()).T,
+        }
 
     def judged(codes, epsilon):
         got = answer(codes.clone(), epsilon.clone())
@@ -183,11 +175,7 @@ def check_reparameterise(answer: Callable | None) -> Verdict:
     right = {"mu": torch.ones_like(deviation), "log_var": deviation / 2}
     for gradient, (name, expected) in zip(gradients, right.items()):
         if gradient is None or not gradient.any():
-            return Verdict(
-                WRONG,
-                f"The samples are right, but no gradient reaches {name}: which step of yours cut "
-                "it off? The encoder would learn nothing from the reconstruction.",
-            )
+            return Verdict(WRONG, SENTENCES["no gradient"].format(name))
         if not torch.allclose(gradient.double(), expected, atol=1e-3):
             return Verdict(WRONG, f"The samples are right, but their gradient in {name} is not.")
     return Verdict(RIGHT, "Right.")
@@ -204,28 +192,20 @@ def check_kl_divergence(answer: Callable | None) -> Verdict:
         each = -0.5 * (1 + log_var - mu**2 - var)
         return right, {
             **_published("kl", mu, log_var),
-            _TWICE: 2 * right,
-            "You read log_var as log sigma. Which of the two is the encoder's output here?":
-                losses.kl_divergence(mu, 2 * log_var),
-            "The exponential is missing: log_var stands where the variance belongs.":
-                0.5 * (mu**2 - 1).sum(1),
-            "mu is not squared. Should a code at -1 cost less than a code at +1?":
-                0.5 * (mu + var - 1 - log_var).sum(1),
-            "The 1 is missing. What is your KL at mu = 0, log_var = 0?": right + mu.shape[1] / 2,
-            "log sigma squared was added. Should a very narrow posterior cost nothing?":
-                0.5 * (mu**2 + var - 1 + log_var).sum(1),
-            "The square of the logarithm is not the logarithm of the square.":
-                0.5 * (mu**2 + var - 1 + (log_var / 2) ** 2).sum(1),
-            "The 1/2 is missing in one place. What is the slope of your KL at log_var = 0?":
-                (mu**2 + var - log_var / 2 - 0.5).sum(1),
-            "This is KL(prior || posterior). Under which of the two is the average taken?":
-                0.5 * (log_var - 1 + (1 + mu**2) / var).sum(1),
-            "You took the mean over everything; a loss is one number per image.": each.mean(),
-            "This is one number per latent: the latents have not been put together yet.": each,
-            "You summed over the images and kept the latents. Which axis is which in (N, K)?":
-                each.sum(0),
+            "twice": 2 * right,
+            "read log_var as log sigma": losses.kl_divergence(mu, 2 * log_var),
+            "exponential missing": 0.5 * (mu**2 - 1).sum(1),
+            "mu is not squared": 0.5 * (mu + var - 1 - log_var).sum(1),
+            "1 missing": right + mu.shape[1] / 2,
+            "log variance added": 0.5 * (mu**2 + var - 1 + log_var).sum(1),
+            "square of the logarithm": 0.5 * (mu**2 + var - 1 + (log_var / 2) ** 2).sum(1),
+            "1/2 missing in one place": (mu**2 + var - log_var / 2 - 0.5).sum(1),
+            "KL(prior || posterior)": 0.5 * (log_var - 1 + (1 + mu**2) / var).sum(1),
+            "mean over everything": each.mean(),
+            "one number per latent": each,
+            "summed over images": each.sum(0),
             **_over_the_batch(right),
-        }  # fmt: skip
+        }
 
     shapes = (4, 3), (7, 2)
     return _judge(answer, explain, *((_normal(*s), _normal(*s, seed=1)) for s in shapes))
@@ -244,22 +224,18 @@ def check_kl_between(answer: Callable | None) -> Verdict:
         q, p = inputs[:2], inputs[2:]
         right = kl(*q, *p)
         return right, {
-            "This is KL(p || q). Under which of the two is the average taken?": kl(*p, *q),
-            "This is the KL to the standard normal: your answer does not look at p.":
-                losses.kl_divergence(*q),
-            "The distance between the means is not measured in units of p's standard deviation. Is "
-            "one unit far, when p is very wide?": kl(*q, *p, scale=False),
-            "The difference of squares is not the square of the difference. How far is -1 from +1?":
-                kl(*q, *p, square=False),
-            "This is a difference of two KLs to the standard normal. Can it be negative?":
-                losses.kl_divergence(*q) - losses.kl_divergence(*p),
-            _TWICE: 2 * right,
-            _hint("sign of the KL"): -right,
-            "The distance between the means is measured in units of q's spread, not of p's.":
-                right + 0.5 * ((q[0] - p[0]) ** 2 * (1 / q[1].exp() - 1 / p[1].exp())).sum(1),
-            _hint("mean over the latents"): right / q[0].shape[1],
+            "KL(p || q)": kl(*p, *q),
+            "the KL to the standard normal": losses.kl_divergence(*q),
+            "distance without units": kl(*q, *p, scale=False),
+            "difference of squares": kl(*q, *p, square=False),
+            "a difference of two KLs": losses.kl_divergence(*q) - losses.kl_divergence(*p),
+            "twice": 2 * right,
+            "sign of the KL": -right,
+            "distance in units of q": right
+            + 0.5 * ((q[0] - p[0]) ** 2 * (1 / q[1].exp() - 1 / p[1].exp())).sum(1),
+            "mean over the latents": right / q[0].shape[1],
             **_over_the_batch(right),
-        }  # fmt: skip
+        }
 
     cases = ([_normal(*shape, seed=seed) for seed in range(4)] for shape in ((4, 3), (7, 2)))
     return _judge(answer, explain, *cases)
@@ -276,26 +252,19 @@ def check_laplace_nll(answer: Callable | None) -> Verdict:
         off, count, log_2b = (x - mean).abs().flatten(1).sum(1), x[0].numel(), math.log(2 * b)
         right = off / b + count * log_2b
         return right, {
-            "The constant is missing. Does your density integrate to one, whatever b is?": off / b,
-            "The constant stands there once. How many densities are multiplied in one picture?":
-                off / b + log_2b,
-            "A 2 is missing in the constant. Which half of the density did you integrate?":
-                off / b + count * math.log(b),
-            "The constant has the wrong sign. Is the narrower density the higher in its middle?":
-                off / b - count * log_2b,
-            _LIKELIHOOD: -right,
-            "You averaged over the pixels. Which beta would that be?": right / count,
-            "The error is averaged over the pixels and the constant is not.":
-                off / count / b + count * log_2b,
-            "b multiplies where it should divide. Does a wide density punish a large error more?":
-                off * b + count * log_2b,
-            "This is a Gaussian, with squares. Which density has an absolute value there?":
-                losses.gaussian_nll(mean, x, b),
-            "The errors have kept their signs, and cancel.":
-                (x - mean).flatten(1).sum(1) / b + count * log_2b,
-            _PER_PIXEL: (x - mean).abs() / b + log_2b,
+            "constant missing": off / b,
+            "constant once": off / b + log_2b,
+            "2 missing": off / b + count * math.log(b),
+            "sign of the constant": off / b - count * log_2b,
+            "likelihood itself": -right,
+            "averaged over the pixels": right / count,
+            "error averaged, constant not": off / count / b + count * log_2b,
+            "times b": off * b + count * log_2b,
+            "a Gaussian": losses.gaussian_nll(mean, x, b),
+            "errors with signs": (x - mean).flatten(1).sum(1) / b + count * log_2b,
+            "per pixel": (x - mean).abs() / b + log_2b,
             **_over_the_batch(right),
-        }  # fmt: skip
+        }
 
     cases = ((4, 2, 3, 5), 0.3), ((4, 2, 3, 5), 1.7), ((3, 1, 4, 2), 0.8)
     return _judge(answer, explain, *((_normal(*s), _normal(*s, seed=1), b) for s, b in cases))
@@ -320,27 +289,18 @@ def check_slerp(answer: Callable | None) -> Verdict:
 
         line, right = (1 - t) * start + t * end, length_at(t) * arc(t, angle)
         return right, {
-            "This is the straight path. Where is its middle, seen from the origin?": line,
-            "This path goes from end to start. Where should it be at t = 0?":
-                length_at(1 - t) * arc(1 - t, angle),
-            "The directions are right, but every point has length 1. How long are start and end?":
-                arc(t, angle),
-            "The length stays that of start. Does the path arrive at end?":
-                length_at(0) * arc(t, angle),
-            "You put the codes themselves on the arc, not their directions. White (2016) does so "
-            "too, but it is not the formula above: the ends are right; does the length go evenly "
-            "from one to the other?": arc(t, angle, start, end),
-            "The sum of the two sines is not yet a direction: what is below the fraction line?":
-                right * angle.sin(),
-            "You bent the straight path back to the right length. Its ends are right; does its "
-            "angle turn at constant speed?": length_at(t) * line / line.norm(dim=1, keepdim=True),
-            "The angle is taken between codes of any length. Of what is a scalar product the "
-            "cosine?": length_at(t) * arc(t, (start * end).sum(1, keepdim=True).acos()),
-            "There is one angle for the whole batch. Over which axis do two codes have a scalar "
-            "product?": length_at(t) * arc(t, (a * b).sum().acos()),
-            "Your path stands still: it is at one point for every t.":
-                length_at(0.3) * arc(0.3, angle),
-        }  # fmt: skip
+            "the straight path": line,
+            "from end to start": length_at(1 - t) * arc(1 - t, angle),
+            "length 1": arc(t, angle),
+            "length of start": length_at(0) * arc(t, angle),
+            "codes themselves on the arc": arc(t, angle, start, end),
+            "no fraction line": right * angle.sin(),
+            "straight path bent": length_at(t) * line / line.norm(dim=1, keepdim=True),
+            "angle of codes of any length": length_at(t)
+            * arc(t, (start * end).sum(1, keepdim=True).acos()),
+            "one angle for the whole batch": length_at(t) * arc(t, (a * b).sum().acos()),
+            "path stands still": length_at(0.3) * arc(0.3, angle),
+        }
 
     # Short ones first: then the arc cosine of their product is a number, if a wrong one.
     codes = _normal(4, 3) / 2, _normal(4, 3, seed=5) / 2
@@ -357,19 +317,15 @@ def check_feature_vector(answer: Callable | None) -> Verdict:
     def explain(mu, has):
         right, mean_with = latent.feature_vector(mu, has), mu[has].mean(0)
         return right, {
-            "This points the other way. Which mean is it that you want to arrive at?": -right,
-            "The direction is right, the length is 1. What is alpha = 1 then worth?":
-                right / right.norm(),
-            "This is the mean of those with the attribute. Where does one start from?": mean_with,
-            "You compared with the mean of everybody, and they are partly the same faces. Adding "
-            "it once, where would the mean face without it arrive?": mean_with - mu.mean(0),
-            "You subtracted sums. What if one group is larger?": mu[has].sum(0) - mu[~has].sum(0),
-            "This is one number for each face. Over which axis is the mean?": mu[has].mean(1),
-            "This is one number in all. Over which axis is the mean?":
-                mu[has].mean() - mu[~has].mean(),
-            "The answers were multiplied in, but zeros count in a mean too. How many have it?":
-                (mu * has[:, None]).mean(0) - (mu * ~has[:, None]).mean(0),
-        }  # fmt: skip
+            "the other way": -right,
+            "unit length": right / right.norm(),
+            "mean of those with": mean_with,
+            "from the mean of everybody": mean_with - mu.mean(0),
+            "subtracted sums": mu[has].sum(0) - mu[~has].sum(0),
+            "one for each face": mu[has].mean(1),
+            "one number in all": mu[has].mean() - mu[~has].mean(),
+            "answers multiplied in": (mu * has[:, None]).mean(0) - (mu * ~has[:, None]).mean(0),
+        }
 
     cases = (9, 4, [0, 3, 6]), (7, 3, [0, 1, 3, 4, 6]), (12, 5, [8])
     inputs = ((_normal(n, k), torch.isin(torch.arange(n), torch.tensor(i))) for n, k, i in cases)
@@ -386,22 +342,16 @@ def check_log_weights(answer: Callable | None) -> Verdict:
         zero = torch.zeros(())
         prior, q = losses.log_normal(z, zero, zero), losses.log_normal(z, mu, log_var)
         return prior - nll - q, {
-            "The prior is missing. How probable was this z, before any image?": -nll - q,
-            "q is missing. From what was z drawn, and what does its weight have to put right?":
-                prior - nll,
-            "p(z) and log q have changed places. Which of the two is z drawn from?":
-                q - nll - prior,
-            "log q has the wrong sign. Does one divide by q, or multiply?": prior - nll + q,
-            "nll is -log p(x|z). Which sign has log p(x|z) then?": prior + nll - q,
-            "log_var is log sigma^2. You took it for log sigma.":
-                prior - nll - losses.log_normal(z, mu, 2 * log_var),
-            "q has lost its 1 / sigma in front, which differs from image to image.":
-                prior - nll - q - log_var.sum(1) / 2,
-            "This is the mean of it over z, with the KL. What is asked is one draw's weight.":
-                -nll - losses.kl_divergence(mu, log_var),
-            "This is the weight itself. What is its exponential at -130 nats?":
-                (prior - nll - q).exp(),
-        }  # fmt: skip
+            "prior missing": -nll - q,
+            "q missing": prior - nll,
+            "p and q exchanged": q - nll - prior,
+            "sign of log q": prior - nll + q,
+            "sign of nll": prior + nll - q,
+            "log_var for log sigma in q": prior - nll - losses.log_normal(z, mu, 2 * log_var),
+            "1 / sigma missing": prior - nll - q - log_var.sum(1) / 2,
+            "mean over z": -nll - losses.kl_divergence(mu, log_var),
+            "the weight itself": (prior - nll - q).exp(),
+        }
 
     sizes = (5, 3), (4, 6), (7, 2)
     cases = ((_normal(n, seed=3) + 2, *(_normal(n, k, seed=i) for i in range(3))) for n, k in sizes)
@@ -428,11 +378,11 @@ def _not_drawn_from(z: Tensor, mu: Tensor, log_var: Tensor) -> str | None:
     if not z.isfinite().all():
         return "Some samples are not numbers. Is there a root of something below 0?"
     if torch.equal(z, mu.to(z.dtype)):
-        return _hint("no sampling at evaluation")
+        return SENTENCES["no sampling at evaluation"]
     kinds, mu_of, log_var_of = z.reshape(-1, _EACH, z.shape[1]), mu[::_EACH], log_var[::_EACH]
     mean, spread, sigma = kinds.mean(1), kinds.std(1), (log_var_of / 2).exp()
     if (spread < 1e-6).any():
-        return _hint("one epsilon for the batch")
+        return SENTENCES["one epsilon for the batch"]
     if _far(spread, sigma).any():
         return _wrong_spread(mean, spread, mu_of, log_var_of)
     if (mean.abs() < 0.1).all():
@@ -444,7 +394,7 @@ def _not_drawn_from(z: Tensor, mu: Tensor, log_var: Tensor) -> str | None:
     if values < 100:
         return f"Your epsilon takes only {values} different values. How many has a normal variable?"
     if min(len(column.unique()) for column in z.T) < 0.9 * len(z):
-        return _hint("one epsilon for the batch")
+        return SENTENCES["one epsilon for the batch"]
     tails = (epsilon**4).mean(0) - 3
     if (metrics.ks_distance(epsilon) > 0.02).any() or (tails.abs() > 0.4).any():
         side = "few" if tails.mean() < 0 else "many"
@@ -454,7 +404,7 @@ def _not_drawn_from(z: Tensor, mu: Tensor, log_var: Tensor) -> str | None:
     pairs = torch.cat(list(epsilon.reshape(-1, _EACH, k)), dim=1)
     together = torch.corrcoef(pairs.T).fill_diagonal_(0).abs()
     if together[:k, k:].diagonal().max() > 0.9:
-        return _hint("one epsilon for the batch")
+        return SENTENCES["one epsilon for the batch"]
     if together.max() > 0.9:
         return "All latents of an image, or some, were given the same epsilon. " + question
     if together.max() > 0.07:
@@ -472,16 +422,14 @@ def _wrong_spread(mean: Tensor, spread: Tensor, mu: Tensor, log_var: Tensor) -> 
         return "These are draws of N(0, 1). Where are mu and sigma?"
     one = torch.ones_like(mu)  # an epsilon of 1 is moved by the spread
     spreads = {
-        **{hint: (z - mu).abs() for hint, z in _published("sample", mu, log_var, one).items()},
-        "You halved log_var but it is still a logarithm.": log_var.abs() / 2,
-        "You halved the variance. Where does the half go: before the exponential or after?":
-            log_var.exp() / 2,
-        "The sign of log_var is turned round: a large variance gives a small spread.":
-            (-log_var / 2).exp(),
-    }  # fmt: skip
+        **{name: (z - mu).abs() for name, z in _published("sample", mu, log_var, one).items()},
+        "halved log_var": log_var.abs() / 2,
+        "halved the variance": log_var.exp() / 2,
+        "sign of log_var": (-log_var / 2).exp(),
+    }
     for sentence, wrong in spreads.items():
         if not _far(spread, wrong).any():
-            return sentence
+            return SENTENCES[sentence]
     return (
         f"The samples spread wrongly: by {spread[0, 0]:.2g} where log_var is {log_var[0, 0]:g}, "
         f"by {spread[0, 2]:.2g} where it is {log_var[0, 2]:g}."
@@ -491,30 +439,14 @@ def _wrong_spread(mean: Tensor, spread: Tensor, mu: Tensor, log_var: Tensor) -> 
 # --- what all checkers share ----------------------------------------------------------------------
 
 
-def _hint(name: str) -> str:
-    return f"{MISTAKES[name].sentence} {MISTAKES[name].question}"
-
-
 def _published(part: str, *inputs: Tensor) -> dict[str, Tensor]:
     """What the mistakes of the catalogue at ``part`` make of ``inputs``."""
     there = [mistake for mistake in MISTAKES.values() if mistake.part == part]
-    return {_hint(mistake.name): mistake.formula(*inputs) for mistake in there}
-
-
-_TWICE = "This is twice the KL: did you drop the 1/2?"
-_LIKELIHOOD = "This is the log-likelihood itself. What is minimised: it, or its negative?"
-_PER_PIXEL = "These are still one number per pixel."
-_BUILT_IN = (
-    "Right in one case, wrong for inputs of another size or with other numbers in them. Which "
-    "number in your function should come from its inputs?"
-)
-_MEAN_OVER_BATCH = (
-    "You averaged over the batch. That is the training loop's work: here, one number per image."
-)
+    return {mistake.name: mistake.formula(*inputs) for mistake in there}
 
 
 def _over_the_batch(right: Tensor) -> dict[str, Tensor]:
-    return {_hint("sum over the batch"): right.sum(), _MEAN_OVER_BATCH: right.mean()}
+    return {"sum over the batch": right.sum(), "mean over the batch": right.mean()}
 
 
 def _normal(*shape: int, seed: int = 0) -> Tensor:
@@ -531,7 +463,7 @@ def _judge(
 ) -> Verdict:
     """Call ``answer`` with each of ``cases`` and compare: with what is right, with each mistake.
 
-    explain(*inputs) -> the right values, and the mistakes: sentences with what they lead to.
+    explain(*inputs) -> the right values, and the mistakes: names with what they lead to.
     """
     for number, inputs in enumerate(cases):
         got, early = _call(answer, inputs)
@@ -542,7 +474,7 @@ def _judge(
             continue
         for sentence, values in mistakes.items():
             if _same(got, values):
-                return Verdict(WRONG, sentence)
+                return Verdict(WRONG, SENTENCES[sentence])
         if got.shape != right.shape:
             return _wrong_shape(got, right.shape, inputs)
         again, _ = _call(answer, inputs)
@@ -550,7 +482,10 @@ def _judge(
             return Verdict(WRONG, "Two calls with the same inputs differ. Where does chance enter?")
         if not (unforeseen or number or got.isfinite().all()):
             return Verdict(WRONG, "Some values are infinite or not a number.")
-        return Verdict(WRONG, unforeseen or (_BUILT_IN if number else _how_far(got, right)))
+        return Verdict(
+            WRONG,
+            SENTENCES[unforeseen or "built in"] if unforeseen or number else _how_far(got, right),
+        )
     return Verdict(RIGHT, "Right.")
 
 
