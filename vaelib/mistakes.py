@@ -7,9 +7,11 @@ can show each by its name. ``MISTAKES["mean over pixels"].loss`` is a loss that
 seeds: 512 images of MNIST, 2 latents, 16 hidden units, beta 1 (50 for latents out of use).
 """
 
+import json
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -69,79 +71,24 @@ def _kl(body: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], 
     return lambda mu, log_var: 0.5 * (mu**2 - 1 + body(log_var.exp(), log_var)).sum(1)
 
 
-_LIST = (
-    Mistake("mean over pixels", "reconstruction",
-        lambda logits, x: bernoulli_nll(logits, x) / x[0].numel(),
-        "The loss is averaged over the pixels.", "Does a larger picture cost no more?",
-        "y0ast/VAE-Torch, issue 11; keras-team/keras, pull request 3383 (mended)",
-        "The KL falls to 0, and every image is decoded to the average of all.",
+_FORMULAS = {
+    "mean over pixels": lambda logits, x: bernoulli_nll(logits, x) / x[0].numel(),
+    "sum over the batch": lambda logits, x: bernoulli_nll(logits, x).sum(),
+    "sigmoid twice": lambda logits, x: bernoulli_nll(logits.sigmoid(), x),
+    "pixels up to 255": lambda logits, x: (
+        bernoulli_nll(logits, x) - 254 * (logits * x).flatten(1).sum(1)
     ),
-    Mistake("sum over the batch", "reconstruction",
-        lambda logits, x: bernoulli_nll(logits, x).sum(),
-        "The loss is summed over the batch.", "Of how many images is one loss?",
-        "SeldonIO/alibi-detect, issue 90; an early holodecml/vae/losses.py of NCAR/holodec-ml",
-        "The loss grows with the batch; beta is 1 / batch size, so sigma shrinks and the KL grows.",
+    "sigma for sigma squared": _kl(lambda var, log_var: var.sqrt() - log_var),
+    "sigma for sigma squared, twice": _kl(lambda var, log_var: var.sqrt() - log_var / 2),
+    "sign of the KL": lambda mu, log_var: -kl_divergence(mu, log_var),
+    "mean over the latents": lambda mu, log_var: kl_divergence(mu, log_var) / mu.shape[1],
+    "log variance as sigma": lambda mu, log_var, epsilon: mu + log_var * epsilon,
+    "variance as sigma": lambda mu, log_var, epsilon: mu + log_var.exp() * epsilon,
+    "one epsilon for the batch": lambda mu, log_var, epsilon: (
+        mu + (log_var / 2).exp() * epsilon[:1]
     ),
-    Mistake("sigmoid twice", "reconstruction",
-        lambda logits, x: bernoulli_nll(logits.sigmoid(), x),
-        "The logits went through a sigmoid twice.", "Does your function already take logits?",
-        "facebookresearch/fvcore, issue 126; avBuffer/UNet3plus_pth, issue 23",
-        "The loss stops at about 500 nats or above, where the average of all digits costs 206.",
-    ),
-    Mistake("pixels up to 255", "reconstruction",
-        lambda logits, x: bernoulli_nll(logits, x) - 254 * (logits * x).flatten(1).sum(1),
-        "The pixels run to 255.", "Can a probability be 200, or a cross-entropy below 0?",
-        "Lasagne/Recipes, issue 54; mlpack/mlpack, issue 3601",
-        "The loss falls below 0 and goes on falling, by millions.",
-    ),
-    Mistake("sigma for sigma squared", "kl", _kl(lambda var, log_var: var.sqrt() - log_var),
-        "Sigma stands where sigma squared belongs.", "What is exp(log_var): sigma or its square?",
-        "DaehanKim/vgae_pytorch, issue 2 (mended)",
-        "A latent that is not used goes to sigma 2, and its KL is reported below 0; else not much.",
-    ),
-    Mistake("sigma for sigma squared, twice", "kl",
-        _kl(lambda var, log_var: var.sqrt() - log_var / 2),
-        "Sigma stands where sigma squared belongs, twice.",
-        "What is half of log_var the logarithm of?",
-        "MIT 6.S191, text of lab 2; pyg-team/pytorch_geometric, pull request 1368 (mended)",
-        "Sigma is over a third smaller; the KL reported is 1.5 to 2 nats below the one there is.",
-    ),
-    Mistake("sign of the KL", "kl", lambda mu, log_var: -kl_divergence(mu, log_var),
-        "This is the KL with its sign turned round.", "Can a divergence be negative?",
-        "asked for in pytorch/examples, issue 824; reported so in AntixK/PyTorch-VAE, issue 68",
-        "The loss falls below 0 and goes on falling, by millions; the codes fly apart.",
-    ),
-    Mistake("mean over the latents", "kl",
-        lambda mu, log_var: kl_divergence(mu, log_var) / mu.shape[1],
-        "The KL is averaged over the latents.", "Do two independent parts cost as much as one?",
-        "blog.keras.io, Building autoencoders in Keras; keras-team/keras-io, issue 270",
-        "beta is 1 / K: sigma shrinks, and the KL that there is grows; a K-th of it is reported.",
-    ),
-    Mistake("log variance as sigma", "sample", lambda mu, log_var, epsilon: mu + log_var * epsilon,
-        "The spread is log_var itself.", "What does the encoder's second output mean?",
-        "proposed in twairball/keras_lstm_vae, issue 1",
-        "log_var goes to 0: no noise, and no price for it; sampled rightly, the codes are useless.",
-    ),
-    Mistake("variance as sigma", "sample",
-        lambda mu, log_var, epsilon: mu + log_var.exp() * epsilon,
-        "The spread is the variance.", "Which has the units of z: sigma or sigma squared?",
-        "MIT 6.S191, PyTorch part of lab 2; keras-team/keras, pull request 9972",
-        "Codes spread by exp(log_var), a third less; the KL is that of the wider exp(log_var / 2).",
-    ),
-    Mistake("one epsilon for the batch", "sample",
-        lambda mu, log_var, epsilon: mu + (log_var / 2).exp() * epsilon[:1],
-        "Every image of the batch was given the same epsilon.",
-        "How many numbers does a batch of N codes with K latents need?",
-        "keras-team/keras, pull request 7036, where the reviewer saw it",
-        "The loss of 32 images jumps four times as far from draw to draw; training is slower.",
-    ),
-    Mistake("no sampling at evaluation", "sample", lambda mu, log_var, epsilon: mu,
-        "This is mu: the code is still a point.", "Where is epsilon?",
-        "pytorch/examples, pull request 419, by Kingma: not the ELBO (mended)",
-        "The loss reported is about a nat lower, and no longer a bound.", afterwards=True),
-    Mistake("no sigmoid", "picture", lambda logits: logits,
-        "There is no sigmoid: logits were taken for pixels.", "Between what is a logit?",
-        "FluxML/model-zoo, pull request 289 (mended)",
-        "Nine of ten pixels lie outside [0, 1]: a picture nearly without grey.", afterwards=True),
-)  # fmt: skip
-MISTAKES = {mistake.name: mistake for mistake in _LIST}
+    "no sampling at evaluation": lambda mu, log_var, epsilon: mu,
+    "no sigmoid": lambda logits: logits,
+}
+_TEXTS = json.loads(Path(__file__).with_name("mistakes.json").read_text(encoding="utf-8"))
+MISTAKES = {name: Mistake(name, formula=_FORMULAS[name], **told) for name, told in _TEXTS.items()}
