@@ -22,6 +22,7 @@ import codes as writer
 import replay
 from vaelib import avatars, data, explore, explorer_assets, latent, losses, training, weights
 from vaelib.data import Faces, Images
+from vaelib.explorers import mixer, widgets
 from vaelib.models import Architecture
 
 ROOT = Path(__file__).parents[1]
@@ -306,7 +307,7 @@ def test_slim_state_keeps_what_a_page_needs(shipped):
     assert {"_model_name", "_model_module", "layout"} <= set(state)
     # Defaults in Python, but not in JavaScript.
     limits = {"min": 0, "max": 10, "step": 0.1}
-    assert limits.items() <= explore._Slider(**limits).get_state().items()
+    assert limits.items() <= widgets._Slider(**limits).get_state().items()
     for name in ("value", "min", "max", "step", "description"):
         default = slider.traits()[name].default_value
         assert state.get(name, default) == getattr(slider, name)
@@ -479,11 +480,11 @@ def test_the_still_has_a_counterfactual_exactly_where_one_attribute_is_flipped(u
     for k, owned in enumerate(has):
         for alpha in (-0.5, 0.5):
             alphas = [alpha if i == k else 0.0 for i in range(len(has))]
-            assert explore._flipped(has, alphas, 0) == (k if (alpha > 0) != bool(owned) else None)
-            assert explore._flipped(has, alphas, 0.5) is None
+            assert mixer._flipped(has, alphas, 0) == (k if (alpha > 0) != bool(owned) else None)
+            assert mixer._flipped(has, alphas, 0.5) is None
             two = [1.0 if i == (k + 1) % 7 else a for i, a in enumerate(alphas)]
-            assert explore._flipped(has, two, 0) is None
-    assert explore._flipped(has, [0.0] * 7, 0) is None
+            assert mixer._flipped(has, two, 0) is None
+    assert mixer._flipped(has, [0.0] * 7, 0) is None
 
 
 def test_the_mixers_file_holds_the_models_codes_and_the_drawings(untrained_mixer):

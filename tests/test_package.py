@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
@@ -43,8 +44,8 @@ def test_the_core_imports_no_plotting_no_widgets_and_no_scikit_learn():
 
 def test_the_explorers_import_matplotlib_only_when_one_is_made():
     loaded = loaded_after("from vaelib import explore")
-    assert {"vaelib.explore", "vaelib.explorer_assets"} <= loaded
-    assert not loaded & {"matplotlib", "vaelib.stills"}
+    assert "vaelib.explorers" in loaded
+    assert not loaded & {"matplotlib", "vaelib.explorers.widgets"}
 
 
 @pytest.mark.parametrize("name", vaelib.__all__)
@@ -79,7 +80,8 @@ def test_an_unknown_name_says_what_there_is():
 def public():
     """Public functions, classes and methods of every module, by their full name."""
     found = {}
-    for module_name in vaelib._MODULES:
+    explorers = [f"explorers.{file.name}" for file in iter_modules(vaelib.explore.__path__)]
+    for module_name in (*vaelib._MODULES, *explorers):
         module = importlib.import_module(f"vaelib.{module_name}")
         found[module_name] = module
         for name, thing in vars(module).items():
@@ -111,7 +113,6 @@ LAYERS = (
     ("latent",),
     ("metrics", "explorer_assets"),
     ("plots",),
-    ("stills",),
     ("explore", "exercises"),
 )
 
@@ -123,8 +124,11 @@ def layer(module: str) -> int:
 def imports_of(module: str) -> set[str]:
     """The package's own modules that ``module`` imports anywhere in its source."""
     found = set()
-    source = (Path(vaelib.__file__).parent / f"{module}.py").read_text(encoding="utf-8")
-    for node in ast.walk(ast.parse(source)):
+    package = Path(vaelib.__file__).parent
+    files = [package / f"{module}.py"]
+    if module == "explore":
+        files += (package / "explorers").glob("*.py")
+    for node in (node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vaelib"):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):

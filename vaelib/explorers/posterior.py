@@ -1,0 +1,16 @@
+"""The exact posterior of an image, and the encoder's on it."""
+
+from vaelib.explorers.reparameterise import still
+from vaelib.explorers.widgets import Explorer, canvas, posterior
+
+DRAWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # in posterior.js too
+
+
+def exact_posterior(name: str = "vae-mnist-2d", digit: int = 2) -> Explorer:
+    """The exact posterior of one of ten test images, the encoder's q on it, and bounds of k draws
+    below log p(x): summed over the plane in the page (``static/evidence.js``), as in chapter 6."""
+    shown = posterior(name, digit)
+    drawn = canvas("posterior", name=name, digit=digit, position=0)
+    slider = {"description": "k", "options": [str(k) for k in DRAWS], "index": 0}
+    text = f"The exact posterior of an image of a {digit}, and the encoder's normal on it."
+    return Explorer({"position": slider}, drawn, lambda: still(name, *shown, exact=True), text)

@@ -1,0 +1,39 @@
+"""How the codes form while a network trains."""
+
+import torch
+
+from vaelib import plots
+from vaelib.explorer_assets import load_replay
+from vaelib.explorers.widgets import KINDS, Explorer, canvas, figure, png, slider, square_box
+
+
+def training_replay(frame: int = 0) -> Explorer:
+    """An AE and a VAE while they train: the codes of 1,000 test images, and five reconstructions.
+
+    frame: which of the 24 recorded steps is shown first; -1 is the last. Recorded by
+    ``tools/replay.py``, spaced evenly in the logarithm of the step.
+    """
+    tensors = load_replay()
+    count = len(tensors["steps"])
+    if not -count <= frame < count:
+        raise ValueError(f"frame is one of {count}, from 0 to {count - 1}; got {frame}")
+    frame %= count
+    boxes = [square_box(tensors[f"{kind}.codes"].flatten(0, 1)) for kind in KINDS]
+    shown = canvas("replay", frame=float(frame), boxes=boxes, colours=plots.DIGIT_COLORS)
+    moment = slider("moment", frame, 0, count - 1, 1, readout_format="d")
+    step = int(tensors["steps"][frame])
+    text = f"Training replay: codes and reconstructions of test images, step {step}, AE and VAE."
+
+    def still() -> bytes:
+        drawn = figure(7.2, 4.6)
+        axes = drawn.subplots(2, 2, height_ratios=[3, 1])
+        for (above, below), (kind, title), box in zip(axes.T, KINDS.items(), boxes, strict=True):
+            points = tensors[f"{kind}.codes"][frame].float()
+            plots.codes(points, tensors["labels"].long(), ax=above, title=title)
+            above.set(xlim=box[:2], ylim=box[2:])
+            pictures = torch.cat([tensors["originals"], tensors[f"{kind}.pictures"][frame]])
+            plots.pictures(pictures[:, None].float() / 255, columns=5, ax=below)
+        drawn.suptitle(f"after {step} steps")
+        return png(drawn)
+
+    return Explorer({"frame": moment}, shown, still, text)
