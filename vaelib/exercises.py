@@ -11,6 +11,7 @@ published stand in :mod:`vaelib.mistakes`. Hand it to ``_judge`` with inputs who
 different lengths, so that a mistake in the axis shows, and with others of another size, so that no
 number of the first can be built in. Then feed it wrong and right answers in
 tests/test_exercises.py. A sentence names what happened and asks a question; it gives no formula.
+The checkers stand in the order of the chapters.
 """
 
 import json
@@ -47,9 +48,6 @@ class Verdict:
         return self.message
 
 
-# --- the normal distribution ----------------------------------------------------------------------
-
-
 def check_normal_from_uniform(answer: Callable | None) -> Verdict:
     """answer(u, mu, log_var), all (N, K), u in (0, 1) -> draws of N(mu, sigma^2), (N, K)."""
     mu, log_var = _two_kinds()
@@ -74,9 +72,6 @@ def check_normal_from_uniform(answer: Callable | None) -> Verdict:
     # By their distribution, not by value: 1 - u serves as well as u, and so does Box and Muller's.
     sentence = _not_drawn_from(z, mu, log_var)
     return Verdict(WRONG, sentence) if sentence else Verdict(RIGHT, "Right.")
-
-
-# --- chapter 1 ------------------------------------------------------------------------------------
 
 
 def check_bernoulli_nll(answer: Callable | None) -> Verdict:
@@ -149,9 +144,6 @@ def _is_another_root(answer: Callable, codes: Tensor, epsilon: Tensor, got: Tens
         return False
 
 
-# --- chapter 3 ------------------------------------------------------------------------------------
-
-
 def check_reparameterise(answer: Callable | None) -> Verdict:
     """answer(mu, log_var), both (N, K) -> z (N, K), one sample of N(mu, sigma^2) for each image."""
     mu, log_var = (inputs.requires_grad_() for inputs in _two_kinds())
@@ -179,9 +171,6 @@ def check_reparameterise(answer: Callable | None) -> Verdict:
         if not torch.allclose(gradient.double(), expected, atol=1e-3):
             return Verdict(WRONG, f"The samples are right, but their gradient in {name} is not.")
     return Verdict(RIGHT, "Right.")
-
-
-# --- chapter 5 ------------------------------------------------------------------------------------
 
 
 def check_kl_divergence(answer: Callable | None) -> Verdict:
@@ -241,9 +230,6 @@ def check_kl_between(answer: Callable | None) -> Verdict:
     return _judge(answer, explain, *cases)
 
 
-# --- chapter 7 ------------------------------------------------------------------------------------
-
-
 def check_laplace_nll(answer: Callable | None) -> Verdict:
     """answer(mean, x, b), (N, C, H, W) twice and a number -> -log p(x|z) of a Laplace decoder of
     scale b for each image (N,), constant included."""
@@ -268,9 +254,6 @@ def check_laplace_nll(answer: Callable | None) -> Verdict:
 
     cases = ((4, 2, 3, 5), 0.3), ((4, 2, 3, 5), 1.7), ((3, 1, 4, 2), 0.8)
     return _judge(answer, explain, *((_normal(*s), _normal(*s, seed=1), b) for s, b in cases))
-
-
-# --- chapter 9 ------------------------------------------------------------------------------------
 
 
 def check_slerp(answer: Callable | None) -> Verdict:
@@ -308,9 +291,6 @@ def check_slerp(answer: Callable | None) -> Verdict:
     return _judge(answer, explain, (*codes, 0.3), (*codes, 0.8), (*other, 0.1), (*other, 1.0))
 
 
-# --- chapter 10 -----------------------------------------------------------------------------------
-
-
 def check_feature_vector(answer: Callable | None) -> Verdict:
     """answer(mu, has), (N, K) and bool (N,) -> the feature vector (K,)."""
 
@@ -330,9 +310,6 @@ def check_feature_vector(answer: Callable | None) -> Verdict:
     cases = (9, 4, [0, 3, 6]), (7, 3, [0, 1, 3, 4, 6]), (12, 5, [8])
     inputs = ((_normal(n, k), torch.isin(torch.arange(n), torch.tensor(i))) for n, k, i in cases)
     return _judge(answer, explain, *inputs)
-
-
-# --- chapter 11 -----------------------------------------------------------------------------------
 
 
 def check_log_weights(answer: Callable | None) -> Verdict:
