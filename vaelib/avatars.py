@@ -42,52 +42,19 @@ from vaelib.files import (
 from vaelib.images import Faces, attribute_index, room
 
 SIZE = 64
-# Attribute -> how likely a face has it. The names are CelebA's where it has one for what is drawn.
-ATTRIBUTES = {
-    "Smiling": 0.5,
-    "Eyeglasses": 0.35,
-    "Blond_Hair": 0.4,
-    "Beard": 0.35,
-    "Wearing_Hat": 0.3,
-    "Long_Hair": 0.5,
-    "Narrow_Eyes": 0.3,  # drawn as closed eyes
-}
+_TOSSED = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+# Attribute -> how likely a face has it. The names are CelebA's where it has one for what is drawn;
+# narrow eyes are drawn as closed ones.
+ATTRIBUTES: dict[str, float] = _TOSSED["attributes"]
 NAMES = tuple(ATTRIBUTES)
 # Looks that no attribute decides. Each value is as likely as the others of its row, whatever the
 # rest of the face: no skin tone is rarer than another, or wears other hair.
-LOOKS = {
-    "skinColor": ("#614335", "#ae5d29", "#d08b5b", "#edb98a", "#ffdbb4"),
-    "clothesColor": ("#5199e4", "#ff5c5c", "#929598", "#25557c", "#a7ffc4"),
-    "hatColor": ("#5199e4", "#ff488e", "#3c4f5c", "#ff5c5c", "#b1e2ff"),
-    "eyebrowsVariant": ("default", "raisedExcited"),
-    "accessoriesVariant": ("prescription02", "round"),
-    "accessoriesColor": ("#262e33", "#ff5c5c", "#25557c"),
-    "facialHairVariant": ("beardLight", "beardMedium"),
-}
+LOOKS: dict[str, list] = _TOSSED["looks"]
 # What an attribute decides: option -> the choices without it, and with it.
-DECIDED = {
-    "Smiling": {"mouthVariant": (("serious", "sad"), ("smile",))},
-    "Eyeglasses": {"accessoriesProbability": ((0,), (100,))},
-    "Blond_Hair": {
-        "hairColor": (("#2c1b18", "#4a312c", "#724133", "#a55728"), ("#e6c35c", "#d6b370"))
-    },
-    "Beard": {"facialHairProbability": ((0,), (100,))},
-    "Wearing_Hat": {"hatProbability": ((0,), (100,))},
-    "Long_Hair": {
-        "topVariant": (
-            ("shortFlat", "shortRound", "theCaesar", "shortWaved"),
-            ("straight01", "straight02", "straightAndStrand", "bob"),
-        )
-    },
-    "Narrow_Eyes": {"eyesVariant": (("default",), ("closed", "happy"))},
-}
+DECIDED: dict[str, dict[str, list]] = _TOSSED["decided"]
 # Looks that are tossed for every face, and seen only on one that has the attribute.
-REVEALED = {
-    "Eyeglasses": ("accessoriesVariant", "accessoriesColor"),
-    "Beard": ("facialHairVariant",),
-    "Wearing_Hat": ("hatColor",),
-}
-FIXED = {"hatVariant": "winterHat03", "clothesVariant": "shirtCrewNeck", "topProbability": 100}
+REVEALED: dict[str, list[str]] = _TOSSED["revealed"]
+FIXED: dict[str, str | int] = _TOSSED["fixed"]
 VIEW = "38 -2 204 204"  # the part of the style's 280 x 280 that is drawn: hat to shoulders
 HAT_PLACE = "translate(8 -26)"
 BLOCK = 1000  # faces in one file of the cache
