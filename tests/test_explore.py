@@ -17,6 +17,7 @@ import anywidget
 import ipywidgets
 import pytest
 import torch
+import weight_files
 
 import codes as writer
 import replay
@@ -112,8 +113,8 @@ def test_javascript_unit_tests_pass():
 )
 def test_engine_equals_pytorch_for_every_body(tmp_path, monkeypatch, architecture):
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    model = weights.half(architecture.build(seed=3))
-    weights.save_model("tiny", model, {"architecture": architecture.asdict()}, tmp_path)
+    model = weight_files.half(architecture.build(seed=3))
+    weight_files.save_model("tiny", model, {"architecture": architecture.asdict()}, tmp_path)
     assert_engine_agrees(jobs_of("tiny", model, architecture))
 
 
@@ -184,7 +185,7 @@ def shipped(tmp_path, monkeypatch) -> list[str]:
     for kind in ("ae", "vae"):
         architecture = Architecture(kind, 2, **SMALL)
         recipe = {"architecture": architecture.asdict()}
-        weights.save_model(f"{kind}-tiny", architecture.build(), recipe, tmp_path)
+        weight_files.save_model(f"{kind}-tiny", architecture.build(), recipe, tmp_path)
         writer.save_codes(f"{kind}-tiny", images)
     return ["ae-tiny", "vae-tiny"]
 
@@ -201,7 +202,7 @@ def untrained_faces(tmp_path_factory) -> Path:
     }
     architecture = Architecture("vae", 5, **body, image_shape=(3, 64, 64))
     recipe = {"architecture": architecture.asdict()}
-    weights.save_model(explorer_assets.FACE_MODEL, architecture.build(), recipe, folder)
+    weight_files.save_model(explorer_assets.FACE_MODEL, architecture.build(), recipe, folder)
     pixels = torch.randint(256, (40, 3, 64, 64), dtype=torch.uint8)
     train = Faces(pixels, torch.arange(40)[:, None] % torch.arange(2, 9) == 0, avatars.NAMES)
     with pytest.MonkeyPatch.context() as patch:
@@ -569,7 +570,9 @@ def test_codes_are_the_models_own(shipped):
     assert sorted(tensors) == ["labels", "mu", "sigma", "z"]
     assert "sigma" not in explorer_assets.load_codes("ae-tiny")
     other = Architecture("vae", 2, **SMALL)
-    weights.save_model(name, other.build(seed=1), {"architecture": other.asdict()}, weights.FOLDER)
+    weight_files.save_model(
+        name, other.build(seed=1), {"architecture": other.asdict()}, weights.FOLDER
+    )
     assert not writer.codes_are_current(name)
 
 

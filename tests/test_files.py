@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import weight_files
 from support import TINY, fail_half_way
 
 from codes import write
-from vaelib import weights
 from vaelib.files import aside, remove_leftovers, write_aside
 from vaelib.training import Config, History
 
@@ -26,7 +26,7 @@ def save_asset(path: Path, value: int) -> None:
 
 def save_model(path: Path, seed: int) -> None:
     name = path.name.removesuffix(".decoder.safetensors")
-    weights.save_model(name, TINY.build(seed), {}, path.parent)
+    weight_files.save_model(name, TINY.build(seed), {}, path.parent)
 
 
 WRITERS = {

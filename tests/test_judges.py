@@ -1,5 +1,6 @@
 """Judges: what they are trained to name, and of what they are trained to be unsure."""
 
+import digit_judge
 import torch
 from support import generator
 
@@ -51,7 +52,7 @@ def test_a_judge_leaves_the_global_generator_alone():
 def test_softening_keeps_a_picture_s_ink_and_its_shape():
     x = torch.zeros(2, 3, 20, 20)
     x[:, :, 8:12, 8:12] = 1
-    soft = judges._soften(x, 1.5, 0, generator())
+    soft = judges.soften(x, 1.5, 0, generator())
     assert soft.shape == x.shape
     torch.testing.assert_close(soft.sum((2, 3)), x.sum((2, 3)))
     assert soft.max() <= 1 + 1e-6
@@ -61,13 +62,13 @@ def test_softening_keeps_a_picture_s_ink_and_its_shape():
 def test_each_channel_is_softened_by_itself():
     x = torch.zeros(1, 3, 20, 20)
     x[:, 1, 10, 10] = 1
-    soft = judges._soften(x, 1.5, 0, generator())
+    soft = judges.soften(x, 1.5, 0, generator())
     assert soft[:, [0, 2]].abs().max() == 0
 
 
 def test_spoiled_digits_are_labelled_only_where_two_differ():
     x, labels = torch.rand(40, 1, 28, 28, generator=generator()), torch.arange(40) % 3
-    mixed, is_bad = judges._spoil(x, labels, 20, generator())
+    mixed, is_bad = digit_judge._spoil(x, labels, 20, generator())
     assert mixed.shape == (20, 1, 28, 28)
     assert 5 < is_bad.sum() < 20
 
@@ -78,8 +79,9 @@ def test_a_digit_judge_learns_digits():
     for i, digit in enumerate(labels.tolist()):
         pixels[i, 0, :, 2 * digit + 4 : 2 * digit + 6] = 255
     # Shifted by two pixels one bar is another digit: not here.
-    judge = judges.fit_digit_judge(Images(pixels, labels), epochs=25, spoiled=0, blur=0.5, shift=0)
-    assert metrics.accuracy(judge, Images(pixels, labels)) == 1
+    images = Images(pixels, labels)
+    judge = digit_judge.fit_digit_judge(images, epochs=25, spoiled=0, blur=0.5, shift=0)
+    assert metrics.accuracy(judge, images) == 1
 
 
 def test_the_shipped_judge_is_as_good_as_its_recipe_says_on_faces_it_has_not_seen():

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 import torch
+import weight_files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -37,7 +38,7 @@ def same(left: nn.Module, right: nn.Module) -> bool:
 def folder(tmp_path, monkeypatch):
     """The package's weights lie here, and there is one model: "tiny-vae"."""
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    weights.save_model("tiny-vae", TINY.build(seed=1), recipe_of(TINY), tmp_path)
+    weight_files.save_model("tiny-vae", TINY.build(seed=1), recipe_of(TINY), tmp_path)
     return tmp_path
 
 
@@ -62,8 +63,8 @@ def rewrite(path, change):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
 def test_a_model_survives_saving_and_loading(folder, architecture):
-    model = weights.half(architecture.build(seed=2))
-    paths = weights.save_model("other", model, recipe_of(architecture), folder)
+    model = weight_files.half(architecture.build(seed=2))
+    paths = weight_files.save_model("other", model, recipe_of(architecture), folder)
     assert [path.name for path in paths] == [
         "other.encoder.safetensors",
         "other.decoder.safetensors",
@@ -78,8 +79,8 @@ def test_a_model_survives_saving_and_loading(folder, architecture):
 
 def test_a_judge_is_one_file(folder):
     with seeded(0):
-        judge = weights.half(Judge())
-    (path,) = weights.save_model("judge", judge, {"figures": {"accuracy": 0.5}}, folder)
+        judge = weight_files.half(Judge())
+    (path,) = weight_files.save_model("judge", judge, {"figures": {"accuracy": 0.5}}, folder)
     assert path.name == "judge.safetensors"
     assert same(weights.load("judge"), judge)
 
@@ -92,7 +93,7 @@ def test_a_loaded_model_is_ready_to_use(folder):
 
 def test_the_noise_of_an_autoencoder_is_kept(folder):
     noisy = Architecture(**{**TINY_AE.asdict(), "noise": 0.25})
-    weights.save_model("noisy", noisy.build(), recipe_of(noisy), folder)
+    weight_files.save_model("noisy", noisy.build(), recipe_of(noisy), folder)
     assert weights.load("noisy").noise == 0.25
 
 
@@ -122,7 +123,7 @@ def test_numbers_are_stored_in_half_precision(decoder):
 def test_half_rounds_a_model_to_what_its_file_will_hold(folder):
     model = TINY.build(seed=3)
     exact = [p.clone() for p in model.parameters()]
-    assert weights.half(model) is model
+    assert weight_files.half(model) is model
     assert not all(a.equal(b) for a, b in zip(exact, model.parameters(), strict=True))
     for before, after in zip(exact, model.parameters(), strict=True):
         torch.testing.assert_close(before, after, rtol=2**-11, atol=1e-7)
@@ -136,8 +137,8 @@ def test_the_files_are_plain_safetensors(decoder):
 
 
 def test_saving_again_replaces_both_halves(folder):
-    again = weights.half(TINY.build(seed=9))
-    weights.save_model("tiny-vae", again, {**recipe_of(TINY), "again": True}, folder)
+    again = weight_files.half(TINY.build(seed=9))
+    weight_files.save_model("tiny-vae", again, {**recipe_of(TINY), "again": True}, folder)
     assert same(weights.load("tiny-vae"), again)
     assert weights.recipe("tiny-vae")["again"]
     assert len(list(folder.iterdir())) == 2
@@ -172,8 +173,8 @@ def run_layers(steps, tensors, x):
 @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
 @pytest.mark.parametrize("half", ["encoder", "decoder"])
 def test_the_layers_in_a_file_are_enough_to_run_it(folder, architecture, half):
-    model = weights.half(architecture.build(seed=2))
-    weights.save_model("other", model, recipe_of(architecture), folder)
+    model = weight_files.half(architecture.build(seed=2))
+    weight_files.save_model("other", model, recipe_of(architecture), folder)
     metadata, tensors = weights.read(folder / f"other.{half}.safetensors")
     x = torch.rand(3, *(SHAPE if half == "encoder" else (2,)), generator=generator())
     found = run_layers(metadata["layers"], {k: v.float() for k, v in tensors.items()}, x)
@@ -184,7 +185,7 @@ def test_the_layers_of_a_judge_are_enough_to_run_it():
     with seeded(0):
         judge = Judge()
     x = torch.rand(3, 1, 28, 28, generator=generator())
-    found = run_layers(weights.layers(judge), judge.state_dict(), x)
+    found = run_layers(weight_files.layers(judge), judge.state_dict(), x)
     torch.testing.assert_close(found, judge(x))
 
 
@@ -192,7 +193,7 @@ def test_a_layer_the_browser_does_not_know_is_refused(folder):
     model = TINY.build()
     model.decoder.append(nn.Tanh())
     with pytest.raises(TypeError, match="no browser layer for Tanh"):
-        weights.save_model("other", model, recipe_of(TINY), folder)
+        weight_files.save_model("other", model, recipe_of(TINY), folder)
     assert weights.available() == ["tiny-vae"]
 
 
@@ -207,7 +208,7 @@ def test_a_flipped_bit_never_gives_other_numbers(folder, decoder, at, bit):
     content[at % len(good)] ^= 1 << bit
     decoder.write_bytes(content)
     try:
-        assert same(weights.load("tiny-vae"), weights.half(TINY.build(seed=1)))
+        assert same(weights.load("tiny-vae"), weight_files.half(TINY.build(seed=1)))
     except WeightsError:
         pass
     finally:
@@ -275,7 +276,7 @@ def test_an_architecture_of_another_package_is_refused(folder, changes):
 
 def test_the_names_are_those_of_the_files(folder):
     with seeded(0):
-        weights.save_model("judge", Judge(), {}, folder)
+        weight_files.save_model("judge", Judge(), {}, folder)
     (folder / "tiny-vae.codes.safetensors").write_bytes(b"codes")
     (folder / "lonely.codes.safetensors").write_bytes(b"codes")
     assert weights.available() == ["judge", "tiny-vae"]
@@ -305,7 +306,7 @@ def test_a_missing_half_is_named(folder, half):
 def test_halves_of_two_runs_are_not_put_together(folder, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     recipe = {**recipe_of(TINY), "figures": {"loss": 2.5}}
-    weights.save_model("tiny-vae", TINY.build(seed=2), recipe, other)
+    weight_files.save_model("tiny-vae", TINY.build(seed=2), recipe, other)
     name = "tiny-vae.encoder.safetensors"
     (folder / name).write_bytes((other / name).read_bytes())
     with pytest.raises(WeightsError, match="come from two runs"):
@@ -322,7 +323,7 @@ def test_an_interrupted_save_leaves_what_was_there(folder, monkeypatch, trouble,
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     fail_half_way(monkeypatch, f".{half}.", trouble)
     with pytest.raises(type(trouble)):
-        weights.save_model(name, TINY.build(seed=5), {**recipe_of(TINY), "new": 1}, folder)
+        weight_files.save_model(name, TINY.build(seed=5), {**recipe_of(TINY), "new": 1}, folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import weight_files
 from PIL import Image
 
 from vaelib import avatars, data, latent, losses, metrics, weights
@@ -187,7 +188,7 @@ def _save_four_bits(images: data.Images, count: int, path: Path) -> Path:
 def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> Path:
     """A safetensors file that :func:`vaelib.weights.read` and the page both read."""
     with write_aside(path) as file:
-        file.write(weights.pack(tensors, metadata))
+        file.write(weight_files.pack(tensors, metadata))
     return path
 
 

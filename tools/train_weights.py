@@ -30,6 +30,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+import digit_judge
+import weight_files
 from project import ROOT
 from vaelib import avatars, data, evaluation, judges, metrics, weights
 from vaelib.files import write_aside
@@ -451,11 +453,11 @@ def train(name: str, curve: list):
 
     ``curve`` takes what is noted on the way: epoch, training loss, test ELBO, test bound."""
     if name == "judge-mnist":
-        return weights.half(judges.fit_digit_judge(data.mnist().train, **JUDGE))
+        return weight_files.half(digit_judge.fit_digit_judge(data.mnist().train, **JUDGE))
     if name in FACE_JUDGES:
         judge, build = FACE_JUDGES[name]
         faces = avatars.faces(TRAINING_FACES)
-        return weights.half(judges.fit_attribute_judge(faces, **judge, **build))
+        return weight_files.half(judges.fit_attribute_judge(faces, **judge, **build))
     if name in DIGITS:
         digits = DIGITS[name]
         model = digits.architecture.build(digits.config.seed)
@@ -467,12 +469,12 @@ def train(name: str, curve: list):
             loss = learner.loss
         on_epoch = note_bound(model, digits, curve) if digits.curve else None
         fit(learner, seen_by(digits), digits.config, loss=loss, on_epoch=on_epoch)
-        return weights.half(learner.average[0].module if digits.average else model)
+        return weight_files.half(learner.average[0].module if digits.average else model)
     config, sigma, count = FACES[name]
     # The same sums in another order in memory, which the processor goes through faster.
     model = FACE.build(config.seed).to(memory_format=torch.channels_last)
     fit(model, avatars.faces(count), config, loss=gaussian_loss(sigma))
-    return weights.half(model.to(memory_format=torch.contiguous_format))
+    return weight_files.half(model.to(memory_format=torch.contiguous_format))
 
 
 def figures(name: str, model) -> dict:
@@ -585,7 +587,7 @@ def make(name: str, recipe: dict) -> None:
     if curve:
         made["curve"] = curve
     folder_of(name).mkdir(parents=True, exist_ok=True)
-    weights.save_model(name, model, made, folder_of(name))
+    weight_files.save_model(name, model, made, folder_of(name))
     print(f"{name}: {json.dumps(scores)} ({seconds} s)", flush=True)
 
 

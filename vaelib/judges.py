@@ -2,7 +2,8 @@
 
 A decoder's pictures are softer than real ones, and some are no digit or no face. So a judge is
 trained on softened pictures, and on spoiled ones of which it shall not be sure. What is asked of
-judges is in :mod:`vaelib.metrics`; the shipped ones are ``judge-mnist`` and ``judge-avatars``.
+judges is in :mod:`vaelib.metrics`; the shipped ones are ``judge-mnist``, which
+``tools/digit_judge.py`` trains, and ``judge-avatars``.
 """
 
 from collections.abc import Sequence
@@ -21,28 +22,6 @@ FACE_SHAPE = (3, 64, 64)
 def network(names: Sequence[str], image_shape=FACE_SHAPE, channels=(32, 64, 96)) -> dict:
     """The arguments of :class:`vaelib.models.Judge` for attributes called ``names``."""
     return {"image_shape": image_shape, "channels": channels, "outputs": len(names)}
-
-
-def fit_digit_judge(
-    train: Images, epochs: int = 10, batch_size: int = 128, lr: float = 2e-3, seed: int = 0,
-    spoiled: float = 0.3, blur: float = 1.5, shift: int = 2,
-) -> Judge:  # fmt: skip
-    """A judge that names blurred digits and is unsure of what is not a digit.
-
-    Each batch is blurred by a Gaussian of up to ``blur`` pixels and shifted by up to ``shift``. A
-    share ``spoiled`` of it is labelled "every digit alike": double exposures of two different
-    digits, and the top half of one digit on the bottom half of another (outlier exposure,
-    Hendrycks et al. 2019). A plainly trained network would be confident about those.
-    """
-
-    def batch(x, labels, generator):
-        count = int(spoiled * len(x))
-        target = F.one_hot(labels, 10).float()
-        bad, is_bad = _spoil(x, labels, count, generator)
-        target[:count][is_bad] = 0.1
-        return _soften(torch.cat([bad, x[count:]]), blur, shift, generator), target
-
-    return _fit({}, train, batch, F.cross_entropy, epochs, batch_size, lr, seed)
 
 
 def fit_attribute_judge(
@@ -66,14 +45,14 @@ def fit_attribute_judge(
         t = t[..., None, None]
         x = torch.cat([t * x[:count] + (1 - t) * x[other], x[count:]])
         # The blur takes what lies outside for 0, and around these faces is white.
-        return 1 - _soften(1 - x, blur, shift, generator), target
+        return 1 - soften(1 - x, blur, shift, generator), target
 
     arguments = network(train.names, train.shape, channels)
     loss = F.binary_cross_entropy_with_logits
-    return _fit(arguments, train, batch, loss, epochs, batch_size, lr, seed)
+    return fit_judge(arguments, train, batch, loss, epochs, batch_size, lr, seed)
 
 
-def _fit(arguments: dict, train: Images, batch, loss, epochs, batch_size, lr, seed) -> Judge:
+def fit_judge(arguments: dict, train: Images, batch, loss, epochs, batch_size, lr, seed) -> Judge:
     """The judges' loop: batch(x, labels, generator) makes what is shown, and what is right."""
     with seeded(seed):
         judge = Judge(**arguments)
@@ -94,18 +73,7 @@ def _fit(arguments: dict, train: Images, batch, loss, epochs, batch_size, lr, se
     return judge.eval()
 
 
-def _spoil(x: Tensor, labels: Tensor, count: int, generator):
-    """The first ``count`` images mixed with others, and which of them are no longer digits."""
-    other = torch.randint(len(x), (count,), generator=generator)
-    mine, theirs = x[:count], x[other]
-    t = 0.3 + 0.4 * torch.rand(count, 1, 1, 1, generator=generator)
-    halves = torch.cat([mine[:, :, :14], theirs[:, :, 14:]], dim=2)
-    blend = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
-    mixed = torch.where(blend, t * mine + (1 - t) * theirs, halves)
-    return mixed, labels[:count] != labels[other]
-
-
-def _soften(x: Tensor, widest: float, furthest: int, generator) -> Tensor:
+def soften(x: Tensor, widest: float, furthest: int, generator) -> Tensor:
     """Blur a batch by a Gaussian of random width (pixels), and shift it by whole pixels."""
     width = widest * torch.rand(1, generator=generator).clamp_min(0.01)
     kernel = torch.exp(-(torch.arange(-3.0, 4) ** 2) / (2 * width**2))

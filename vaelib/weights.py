@@ -4,23 +4,20 @@ A model ``name`` is two files, ``name.encoder.safetensors`` and ``name.decoder.s
 that a page which only decodes fetches only a decoder; a judge is one file. Numbers are float16.
 Each file's metadata holds how it was made (``recipe``: architecture, data and its checksum,
 config, seeds, held-out ``figures``), its ``layers`` in order (what the browser runs), and the
-``sha256`` of its numbers, checked on loading. ``make weights`` makes the files anew.
+``sha256`` of its numbers, checked on loading. ``make weights`` makes the files anew; they are
+written by ``tools/weight_files.py``.
 """
 
 import difflib
 import hashlib
 import json
 import struct
-from contextlib import ExitStack
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save
 from torch import Tensor, nn
 
-from vaelib.files import write_aside
 from vaelib.models import Architecture, Judge
 
 FOLDER = Path(__file__).parent / "weights"
@@ -88,68 +85,6 @@ def scores() -> dict[str, dict]:
     return json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.is_file() else {}
 
 
-def save_model(name: str, model: nn.Module, recipe: dict, folder: Path = FOLDER) -> list[Path]:
-    """Write ``model`` and its recipe; no file is renamed before all are written aside.
-
-    Numbers are rounded to float16, so evaluate ``half(model)`` for the recipe's figures.
-    """
-    parts = {"model": model}
-    if hasattr(model, "decoder"):
-        parts = {"encoder": model.encoder, "decoder": model.decoder}
-    paths = []
-    with ExitStack() as written:
-        for part, module in parts.items():
-            suffix = "" if part == "model" else f".{part}"
-            paths.append(folder / f"{name}{suffix}.safetensors")
-            tensors = {key: value.half().contiguous() for key, value in module.state_dict().items()}
-            file = written.enter_context(write_aside(paths[-1]))
-            file.write(pack(tensors, {"recipe": recipe, "layers": layers(module)}))
-            file.flush()
-    return paths
-
-
-def half(model: nn.Module) -> nn.Module:
-    """Round the numbers of ``model`` in place to what a float16 file will hold."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(parameter.half().float())
-    return model
-
-
-def layers(module: nn.Module) -> list[dict]:
-    """What the browser runs: the layers of a sequential module in order, as plain data.
-
-    ``op`` is linear, conv, conv_transpose, silu, relu, flatten or unflatten; ``name`` is the
-    prefix of its tensors, "" for none.
-    """
-    steps = []
-    for name, layer in module.named_modules():
-        match layer:
-            case nn.Linear():
-                steps.append({"op": "linear", "name": name})
-            case nn.Conv2d() | nn.ConvTranspose2d():
-                op = "conv" if isinstance(layer, nn.Conv2d) else "conv_transpose"
-                stride, padding = layer.stride[0], layer.padding[0]
-                steps.append({"op": op, "name": name, "stride": stride, "padding": padding})
-            case nn.SiLU() | nn.ReLU() | nn.Flatten():
-                steps.append({"op": type(layer).__name__.lower()})
-            case nn.Unflatten():
-                steps.append({"op": "unflatten", "shape": list(layer.unflattened_size)})
-            case nn.Sequential() | Judge():
-                continue
-            case _:
-                raise TypeError(f"no browser layer for {type(layer).__name__} ({name})")
-    return steps
-
-
-def pack(tensors: dict[str, Tensor], metadata: dict) -> bytes:
-    """A file's content for :func:`read`: with ``metadata`` go the format and the checksum."""
-    sha256 = hashlib.sha256(_payload(save(tensors))).hexdigest()
-    metadata = {"format": FORMAT, **metadata, "sha256": sha256}
-    # safetensors allows only strings in the metadata, so each value is JSON.
-    return save(tensors, {key: json.dumps(value) for key, value in metadata.items()})
-
-
 def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
     """Metadata and tensors of one file, checked; WeightsError says what is wrong."""
     content = path.read_bytes()
@@ -165,7 +100,7 @@ def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
             f"{path.name} has format {version}, this vaelib reads format {FORMAT}: "
             "install the vaelib that the file came with, or run `make weights`."
         )
-    payload = _payload(content)
+    payload = numbers_of(content)
     found = hashlib.sha256(payload).hexdigest()
     if found != expected:
         raise WeightsError(_damaged(path, f"its numbers have sha256 {found}, expected {expected}"))
@@ -177,7 +112,8 @@ def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
         ) from error
 
 
-def _payload(content: bytes) -> bytes:
+def numbers_of(content: bytes) -> bytes:
+    """The numbers of a file, after its header."""
     (length,) = struct.unpack("<Q", content[:8])
     return content[8 + length :]
 

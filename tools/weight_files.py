@@ -1,0 +1,76 @@
+"""Write a model as the safetensors files that :mod:`vaelib.weights` and the page read."""
+
+import hashlib
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from vaelib.files import write_aside
+from vaelib.models import Judge
+from vaelib.weights import FOLDER, FORMAT, numbers_of
+
+
+def save_model(name: str, model: nn.Module, recipe: dict, folder: Path = FOLDER) -> list[Path]:
+    """Write ``model`` and its recipe; no file is renamed before all are written aside.
+
+    Numbers are rounded to float16, so evaluate ``half(model)`` for the recipe's figures.
+    """
+    parts = {"model": model}
+    if hasattr(model, "decoder"):
+        parts = {"encoder": model.encoder, "decoder": model.decoder}
+    paths = []
+    with ExitStack() as written:
+        for part, module in parts.items():
+            suffix = "" if part == "model" else f".{part}"
+            paths.append(folder / f"{name}{suffix}.safetensors")
+            tensors = {key: value.half().contiguous() for key, value in module.state_dict().items()}
+            file = written.enter_context(write_aside(paths[-1]))
+            file.write(pack(tensors, {"recipe": recipe, "layers": layers(module)}))
+            file.flush()
+    return paths
+
+
+def half(model: nn.Module) -> nn.Module:
+    """Round the numbers of ``model`` in place to what a float16 file will hold."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.half().float())
+    return model
+
+
+def layers(module: nn.Module) -> list[dict]:
+    """What the browser runs: the layers of a sequential module in order, as plain data.
+
+    ``op`` is linear, conv, conv_transpose, silu, relu, flatten or unflatten; ``name`` is the
+    prefix of its tensors, "" for none.
+    """
+    steps = []
+    for name, layer in module.named_modules():
+        match layer:
+            case nn.Linear():
+                steps.append({"op": "linear", "name": name})
+            case nn.Conv2d() | nn.ConvTranspose2d():
+                op = "conv" if isinstance(layer, nn.Conv2d) else "conv_transpose"
+                stride, padding = layer.stride[0], layer.padding[0]
+                steps.append({"op": op, "name": name, "stride": stride, "padding": padding})
+            case nn.SiLU() | nn.ReLU() | nn.Flatten():
+                steps.append({"op": type(layer).__name__.lower()})
+            case nn.Unflatten():
+                steps.append({"op": "unflatten", "shape": list(layer.unflattened_size)})
+            case nn.Sequential() | Judge():
+                continue
+            case _:
+                raise TypeError(f"no browser layer for {type(layer).__name__} ({name})")
+    return steps
+
+
+def pack(tensors: dict[str, Tensor], metadata: dict) -> bytes:
+    """A file's content for :func:`read`: with ``metadata`` go the format and the checksum."""
+    sha256 = hashlib.sha256(numbers_of(save(tensors))).hexdigest()
+    metadata = {"format": FORMAT, **metadata, "sha256": sha256}
+    # safetensors allows only strings in the metadata, so each value is JSON.
+    return save(tensors, {key: json.dumps(value) for key, value in metadata.items()})
