@@ -28,7 +28,7 @@ test("the median is the middle one", () => assert.equal(median([5, -1, 3]), 3));
 
 test("from the plane to the screen and back, raw and through the CDF, and never beyond the edge", () => {
   const map = new PlaneMap({ getContext: () => ({}) }, { box: [-6, 4, -5, 5], colours: [] });
-  map.side = 300;
+  Object.assign(map, { side: 300, high: 300, type: 1 });
   for (const uniform of [false, true]) {
     map.uniform = uniform;
     for (const z of [[0, 0], [1.5, -2], [-3, 2.5]]) {
