@@ -407,10 +407,8 @@ def _wrong_spread(mean: Tensor, spread: Tensor, mu: Tensor, log_var: Tensor) -> 
     for sentence, wrong in spreads.items():
         if not _far(spread, wrong).any():
             return SENTENCES[sentence]
-    return (
-        f"The samples spread wrongly: by {spread[0, 0]:.2g} where log_var is {log_var[0, 0]:g}, "
-        f"by {spread[0, 2]:.2g} where it is {log_var[0, 2]:g}."
-    )
+    (one, _, two), (at_one, _, at_two) = spread[0].tolist(), log_var[0].tolist()
+    return SENTENCES["spread"].format(one, at_one, two, at_two)
 
 
 # --- what all checkers share ----------------------------------------------------------------------
@@ -459,10 +457,8 @@ def _judge(
             return Verdict(WRONG, "Two calls with the same inputs differ. Where does chance enter?")
         if not (unforeseen or number or got.isfinite().all()):
             return Verdict(WRONG, "Some values are infinite or not a number.")
-        return Verdict(
-            WRONG,
-            SENTENCES[unforeseen or "built in"] if unforeseen or number else _how_far(got, right),
-        )
+        name = unforeseen or ("built in" if number else "")
+        return Verdict(WRONG, SENTENCES[name] if name else _how_far(got, right))
     return Verdict(RIGHT, "Right.")
 
 
@@ -497,11 +493,8 @@ def _call(
 
 
 def _wrong_shape(got: Tensor, shape: torch.Size, inputs: Sequence[Tensor | float]) -> Verdict:
-    return Verdict(
-        WRONG,
-        f"The shape is {tuple(got.shape)}, expected {tuple(shape)}, for inputs of shape "
-        f"{tuple(inputs[0].shape)}.",
-    )
+    shapes = tuple(got.shape), tuple(shape), tuple(inputs[0].shape)
+    return Verdict(WRONG, SENTENCES["shape"].format(*shapes))
 
 
 def _same(got: Tensor, values: Tensor) -> bool:
@@ -517,7 +510,4 @@ def _how_far(got: Tensor, right: Tensor) -> str:
     side = got.detach()[wrong] > right[wrong]
     where = "too large" if side.all() else "now too large, now too small"
     where = where if side.any() else "too small"
-    return (
-        f"Not yet: {int(wrong.sum())} of {wrong.numel()} values are wrong, {where}. Try it on one "
-        "case that you can work out on paper."
-    )
+    return SENTENCES["how far"].format(int(wrong.sum()), wrong.numel(), where)

@@ -19,6 +19,7 @@ BETAS = {
     "beta-8": 8,
 }  # fmt: skip
 FACE_MODEL = "vae-avatars"
+_TOOL = "python tools/codes.py"
 
 
 def asset(path: str) -> Path:
@@ -28,6 +29,12 @@ def asset(path: str) -> Path:
     if folder in folders and name in os.listdir(folders[folder]):
         return folders[folder] / name
     raise FileNotFoundError(f"{path} is no file of vaelib {'/, '.join(folders)}/")
+
+
+def _read(path: Path, why: str) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise weights.WeightsError(f"{path.name} is missing: {why}, or install vaelib again.")
+    return weights.read(path)[1]
 
 
 def codes_path(name: str) -> Path:
@@ -41,11 +48,7 @@ def load_codes(name: str) -> dict[str, torch.Tensor]:
     path = codes_path(name)
     if not path.is_file():
         weights.recipe(name)  # an unknown name is the likelier mistake, and has its own message
-        raise weights.WeightsError(
-            f"{path.name} is missing: the explorer draws its map from it. In a clone run "
-            f"`python tools/codes.py {name}`, or install vaelib again."
-        )
-    return weights.read(path)[1]
+    return _read(path, f"the explorer draws its map from it. In a clone run `{_TOOL} {name}`")
 
 
 def load_digits() -> tuple[torch.Tensor, list[int]]:
@@ -73,14 +76,9 @@ def load_mixer() -> dict[str, torch.Tensor]:
     counterfactual in each attribute. WeightsError where the file is not there.
     """
     path = STATIC / "mixer.safetensors"
-    if not path.is_file():
-        raise weights.WeightsError(
-            f"{path.name} is missing: the attribute mixer shows its faces. In a clone run "
-            "`python tools/codes.py`, or install vaelib again."
-        )
+    tensors = _read(path, f"the attribute mixer shows its faces. In a clone run `{_TOOL}`")
     from PIL import Image
 
-    tensors = weights.read(path)[1]
     sheet = np.asarray(Image.open(io.BytesIO(tensors.pop("png").numpy().tobytes())))
     tiles = torch.tensor(sheet).unflatten(0, (-1, avatars.SIZE)).unflatten(2, (-1, avatars.SIZE))
     pictures = tiles.permute(0, 2, 4, 1, 3).float() / 255

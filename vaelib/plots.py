@@ -206,12 +206,9 @@ def kl_integrand(mu: float, log_var: float, ax: Axes = None) -> Axes:
     integrand = log_q.exp() * (log_q - log_p)
     ax.plot(z, log_p.exp(), color=GREY, ls="--", label="prior $p(z)$")
     ax.plot(z, log_q.exp(), color="black", label="posterior $q(z|x)$")
-    ax.fill_between(
-        z, integrand, where=integrand >= 0, color=ORANGE, alpha=0.5, label="integrand > 0"
-    )
-    ax.fill_between(
-        z, integrand, where=integrand <= 0, color=BLUE, alpha=0.5, label="integrand < 0"
-    )
+    for sign, colour, side in ((1, ORANGE, ">"), (-1, BLUE, "<")):
+        where, label = sign * integrand >= 0, f"integrand {side} 0"
+        ax.fill_between(z, integrand, where=where, color=colour, alpha=0.5, label=label)
     ax.axhline(0, color="black", lw=0.6)
     ax.set(xlim=(-4.5, 4.5), ylabel="density")
     return ax

@@ -16,13 +16,9 @@ def __getattr__(name):
     if not name.startswith("__"):
         for file in iter_modules(__path__):
             module = import_module(f"{__name__}.{file.name}")
-            own = {key for key, of in vars(module).items() if _is_own(key, of, module)}
-            globals().update({key: getattr(module, key) for key in own})
+            for key, of in vars(module).items():
+                if key.isupper() or getattr(of, "__module__", None) == module.__name__:
+                    globals()[key] = of
         if name in globals():
             return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _is_own(key: str, of: object, module) -> bool:
-    made_here = getattr(of, "__module__", None) == module.__name__
-    return not key.startswith("_") and (key.isupper() or made_here)

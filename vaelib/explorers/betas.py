@@ -27,33 +27,29 @@ def beta_explorer(beta: float = 1) -> Explorer:
         f"Beta explorer: at β = {beta:g} ten samples of the prior, what each of 16 latents costs, "
         "and the codes of test digits on the two that cost most."
     )
-    of = {key: tensors[key][position] for key in tensors if key not in ("labels", "z")}
-    drawn = {**of, "labels": tensors["labels"].long(), "box": boxes[position]}
-    name = list(BETAS)[position]
-    draw = lambda: still(latent.decode_images(weights.load(name), tensors["z"]), beta, drawn)  # noqa: E731
-    return Explorer({"position": slider}, shown, draw, text)
 
+    def still() -> bytes:
+        drawn = figure(7.2, 6)
+        above, below = drawn.subfigures(2, 1, height_ratios=[2, 3])
+        samples = latent.decode_images(weights.load(list(BETAS)[position]), tensors["z"])
+        plots.pictures(samples, columns=5, ax=above.subplots())
+        bars, plane = below.subplots(1, 2)
+        kl, active = tensors["kl"][position], tensors["active"][position]
+        colours = [plots.BLUE if used else plots.ORANGE for used in active]
+        bars.bar(range(1, len(kl) + 1), kl.clamp_min(0.07).numpy(), color=colours)
+        bars.set(title="what each latent costs", xticks=[1, 4, 8, 12, 16])
+        bars.set(xlabel="latent, sorted", ylabel="KL (nats)")
+        first, second = (tensors["latents"][position].int() + 1).tolist()
+        codes, labels = tensors["codes"][position].float(), tensors["labels"].long()
+        plots.codes(codes, labels, ax=plane, size=6, title="codes of test digits")
+        plane.set(xlim=boxes[position][:2], ylim=boxes[position][2:])
+        plane.set(xlabel=f"$z_{{{first}}}$", ylabel=f"$z_{{{second}}}$")
+        rate, distortion = (float(tensors[key][position]) for key in ("rate", "distortion"))
+        says = f"rate {rate:.1f} nats, distortion {distortion:.1f} nats, {int(active.sum())} active"
+        drawn.suptitle(f"β = {beta:g}: {says}")
+        return png(drawn)
 
-def still(samples: torch.Tensor, beta: float, shown: dict) -> bytes:
-    """``samples`` (10, 1, 28, 28), bars of KL and codes of one model; shown: its share of
-    :func:`vaelib.explorer_assets.load_betas`, and its ``box``."""
-    drawn = figure(7.2, 6)
-    above, below = drawn.subfigures(2, 1, height_ratios=[2, 3])
-    plots.pictures(samples, columns=5, ax=above.subplots())
-    bars, plane = below.subplots(1, 2)
-    colours = [plots.BLUE if used else plots.ORANGE for used in shown["active"]]
-    kl = shown["kl"]
-    bars.bar(range(1, len(kl) + 1), kl.clamp_min(0.07).numpy(), color=colours)
-    bars.set(title="what each latent costs", xticks=[1, 4, 8, 12, 16])
-    bars.set(xlabel="latent, sorted", ylabel="KL (nats)")
-    first, second = (shown["latents"].int() + 1).tolist()
-    codes, box = shown["codes"].float(), shown["box"]
-    plots.codes(codes, shown["labels"], ax=plane, size=6, title="codes of test digits")
-    plane.set(xlim=box[:2], ylim=box[2:], xlabel=f"$z_{{{first}}}$", ylabel=f"$z_{{{second}}}$")
-    rate, distortion, active = (float(shown[key].sum()) for key in ("rate", "distortion", "active"))
-    says = f"rate {rate:.1f} nats, distortion {distortion:.1f} nats, {active:g} active"
-    drawn.suptitle(f"β = {beta:g}: {says}")
-    return png(drawn)
+    return Explorer({"position": slider}, shown, still, text)
 
 
 def _cloud_box(codes: torch.Tensor) -> list[float]:
