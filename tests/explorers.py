@@ -14,7 +14,7 @@ import torch
 from playwright.sync_api import Locator, Page
 
 from vaelib import avatars, explorer_assets, losses, weights
-from vaelib.explore import readable
+from vaelib.explorers import readable
 from vaelib.latent import decode_images
 
 AE, VAE = "ae-mnist-2d", "vae-mnist-2d"

@@ -23,8 +23,8 @@ from sphinx.errors import ExtensionError
 from test_explore import JS, ROOT, modules_of, node
 
 from vaelib import explore
-from vaelib.explore import Canvas
 from vaelib.explorer_assets import STATIC
+from vaelib.explorers import Canvas
 
 sys.path.append(str(ROOT / "book_ext"))  # as Sphinx finds them, and they each other
 NAMES = ("vae_book", "figures", "icons", "styles", "finish")
@@ -111,7 +111,7 @@ OURS = [
     ("LayoutModel", {"_model_name": "LayoutModel"}),
     ("FloatSliderModel", {"value": 1}),
     ("SelectionSliderModel", {"index": 1}),
-    ("AnyModel", {"_anywidget_id": "vaelib.explore.Betas"}),
+    ("AnyModel", {"_anywidget_id": "vaelib.explorers.widgets.Canvas"}),
 ]
 OTHERS = [
     ("IntSliderModel", {"value": 1}),

@@ -80,8 +80,8 @@ def test_an_unknown_name_says_what_there_is():
 def public():
     """Public functions, classes and methods of every module, by their full name."""
     found = {}
-    explorers = [f"explorers.{file.name}" for file in iter_modules(vaelib.explore.__path__)]
-    for module_name in (*vaelib._MODULES, *explorers):
+    files = [f"explorers.{file.name}" for file in iter_modules(vaelib.explore.__path__)]
+    for module_name in (*{*vaelib._MODULES} - {"explore"}, *files):
         module = importlib.import_module(f"vaelib.{module_name}")
         found[module_name] = module
         for name, thing in vars(module).items():
@@ -125,9 +125,8 @@ def imports_of(module: str) -> set[str]:
     """The package's own modules that ``module`` imports anywhere in its source."""
     found = set()
     package = Path(vaelib.__file__).parent
-    files = [package / f"{module}.py"]
-    if module == "explore":
-        files += (package / "explorers").glob("*.py")
+    explorers = module == "explore"
+    files = (package / "explorers").glob("*.py") if explorers else [package / f"{module}.py"]
     for node in (node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vaelib"):
             names = [f"{node.module}.{alias.name}" for alias in node.names]

@@ -1,6 +1,6 @@
 """vaelib: the small package behind *From autoencoders to variational autoencoders*.
 
-Data flows one way: ``data -> models, losses -> training -> latent, metrics -> plots, explore``.
+Data flows one way; tests/test_package.py holds the order of the layers, and README a picture of it.
 Units are the same everywhere: pixels in [0, 1], losses in nats per image, latent codes in
 standard deviations of the prior. Shape letters: N images, C channels, H x W pixels, K latents.
 """
@@ -36,7 +36,7 @@ def __getattr__(name):
     if name in _HOME:
         return getattr(import_module(f"vaelib.{_HOME[name]}"), name)
     if name in _MODULES:
-        return import_module(f"vaelib.{name}")
+        return import_module("vaelib.explorers" if name == "explore" else f"vaelib.{name}")
     raise AttributeError(f"module 'vaelib' has no attribute {name!r}; it has: {', '.join(__all__)}")
 
 

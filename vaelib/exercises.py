@@ -335,8 +335,6 @@ def check_log_weights(answer: Callable | None) -> Verdict:
     return _judge(answer, explain, *cases)
 
 
-# --- samples --------------------------------------------------------------------------------------
-
 _EACH = 10_000  # draws for one kind of image: a standard deviation is then known to 0.7 %
 
 

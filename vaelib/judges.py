@@ -16,10 +16,8 @@ from tqdm import tqdm
 from vaelib.data import Faces, Images
 from vaelib.models import Judge, seeded
 
-FACE_SHAPE = (3, 64, 64)
 
-
-def network(names: Sequence[str], image_shape=FACE_SHAPE, channels=(32, 64, 96)) -> dict:
+def network(names: Sequence[str], image_shape=(3, 64, 64), channels=(32, 64, 96)) -> dict:
     """The arguments of :class:`vaelib.models.Judge` for attributes called ``names``."""
     return {"image_shape": image_shape, "channels": channels, "outputs": len(names)}
 

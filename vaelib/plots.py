@@ -140,15 +140,10 @@ def codes(
 def posterior_ellipses(posteriors: Codes, ax: Axes, count: int = 200, sigmas: float = 1) -> Axes:
     """The first ``count`` posteriors as ellipses of ``sigmas`` standard deviations, in latent
     units, coloured by digit."""
-    for mu, sigma, label in zip(
-        posteriors.mu[:count].tolist(),
-        posteriors.sigma[:count].tolist(),
-        posteriors.labels.tolist(),
-    ):
-        width, height = 2 * sigmas * sigma[0], 2 * sigmas * sigma[1]
-        ax.add_patch(
-            Ellipse(mu, width, height, fill=False, ec=DIGIT_COLORS[label], lw=0.8, alpha=0.8)
-        )
+    parts = posteriors.mu, posteriors.sigma, posteriors.labels
+    for mu, sigma, label in zip(*(part[:count].tolist() for part in parts)):
+        style = {"fill": False, "ec": DIGIT_COLORS[label], "lw": 0.8, "alpha": 0.8}
+        ax.add_patch(Ellipse(mu, 2 * sigmas * sigma[0], 2 * sigmas * sigma[1], **style))
     return ax
 
 

@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from explorers import holds
 from playwright.sync_api import expect
 
-from vaelib.explore import Canvas
+from vaelib.explorers import Canvas
 
 from .conftest import PAGES, barriers
 

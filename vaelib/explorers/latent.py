@@ -32,28 +32,19 @@ def latent_explorer(
     codes are sampled, as chapter 9 explains. The sliders reach as far as the widest map.
     """
     names = [name for name in (left, right) if name is not None]
-    panes = [
-        {
-            "name": name,
-            "title": KINDS[weights.recipe(name)["architecture"]["kind"]],
-            "box": code_box(name),
-        }
-        for name in names
-    ]
+    kinds = [KINDS[weights.recipe(name)["architecture"]["kind"]] for name in names]
+    panes = [{"name": n, "title": k, "box": code_box(n)} for n, k in zip(names, kinds)]
     corners = [PRIOR] if zoom else [pane["box"] for pane in panes]
     low, high = min(map(min, corners)), max(map(max, corners))
     shown = canvas(
         "latent", panes=panes, colours=plots.DIGIT_COLORS, z1=float(z[0]), z2=float(z[1]), cdf=cdf,
         zoom=zoom, low=low, high=high,
     )  # fmt: skip
-    sliders = {
-        trait: slider(label, at, low, high, limits=("low", "high"))
-        for trait, label, at in (("z1", "z₁", z[0]), ("z2", "z₂", z[1]))
-    }
+    z1, z2 = (slider(f"z{i}", at, low, high, limits=("low", "high")) for i, at in zip("₁₂", z))
     titles = " and ".join(f"{pane['title']} ({pane['name']})" for pane in panes)
     text = f"Latent explorer: codes of test images, and the picture decoded at one point. {titles}."
     drawn = [{**pane, "box": PRIOR} if zoom else pane for pane in panes]
-    return Explorer(sliders, shown, lambda: still(drawn, z), text)
+    return Explorer({"z1": z1, "z2": z2}, shown, lambda: still(drawn, z), text)
 
 
 def still(panes: list[dict], z: tuple[float, float]) -> bytes:

@@ -38,8 +38,8 @@ def playground(**settings) -> Explorer:
         raise TypeError(f"no such switch: {', '.join(unknown)}; see Playground's traits")
     told = ("name", "sentence", "question", "symptom", "source")
     museum = [{key: getattr(mistakes.MISTAKES[name], key) for key in told} for name in MUSEUM]
-    shown = {"museum": museum, "colours": plots.DIGIT_COLORS}
-    canvas = Playground(explorer="playground", **shown, **settings)
+    settings |= {"museum": museum, "colours": plots.DIGIT_COLORS}
+    canvas = Playground(explorer="playground", **settings)
     pane = {"name": "vae-mnist-2d", "title": "codes of a trained VAE", "box": PRIOR}
     text = "Playground: codes of test digits and a decoded picture, of a VAE once it is trained."
     return Explorer({}, canvas, lambda: still([pane], (0.0, 0.0)), text)
