@@ -11,7 +11,7 @@ export const limits = (model) => {
 
 // The sliders' step.
 const STEP = 0.05;
-// The same as in vaelib/explore.py.
+// The same as in vaelib/explorers/widgets.py.
 const PRIOR = [-4, 4, -4, 4];
 const HINTS = [
   "Drag the yellow ring, or move it with the arrow keys (Shift: larger steps, Home: the origin).",

@@ -14,7 +14,7 @@ const ORANGE = [213, 94, 0];
 const BLUE = "#0072b2";
 // The map holds the encoder's ellipse, and each cell of the posterior within so many nats of the highest.
 const SHOWN = 9;
-// k, as the slider has it; the same as in vaelib/explore.py.
+// k, as the slider has it; the same as in vaelib/explorers/posterior.py.
 const DRAWS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 export async function mount({ model, el, load, signal }) {
