@@ -46,8 +46,10 @@ def layers(module: nn.Module) -> list[dict]:
     """What the browser runs: the layers of a sequential module in order, as plain data.
 
     ``op`` is linear, conv, conv_transpose, silu, relu, flatten or unflatten; ``name`` is the
-    prefix of its tensors, "" for none.
+    prefix of its tensors, "" for none. Of a flow none: the page has a script for it.
     """
+    if type(module).__name__ == "Flow":
+        return []
     steps = []
     for name, layer in module.named_modules():
         match layer:
