@@ -219,6 +219,33 @@ def test_a_damaged_block_is_drawn_again(some, root, damage):
     assert list(block.parent.iterdir()) == [block]
 
 
+def test_a_block_of_another_kind_of_number_is_drawn_again(some, root):
+    path = next(root.rglob("0.npz"))
+    np.savez_compressed(path, pixels=some.pixels.numpy() / 255)  # which as uint8 would be black
+    assert faces(100, root=root, progress=False).pixels.equal(some.pixels)
+
+
+def test_faces_beyond_the_memory_are_refused_before_anything_is_tossed(monkeypatch):
+    monkeypatch.setattr(avatars, "traits", lambda *_: pytest.fail("it began to toss"))
+    with pytest.raises(DataError, match=r"1,000,000,000 faces .* need 12,288,000 MB of memory"):
+        faces(10**9)
+
+
+def test_time_and_room_of_many_faces_are_told_first(root, monkeypatch, capsys):
+    def toss(*_):
+        said.append(capsys.readouterr().out)
+        raise KeyboardInterrupt
+
+    said = []
+    monkeypatch.setattr(avatars, "traits", toss)
+    with pytest.raises(KeyboardInterrupt):
+        faces(72_000, root=root)
+    assert "72,000 faces: 0.9 GB of memory; where they are not drawn yet, 3 minutes" in said[0]
+    with pytest.raises(KeyboardInterrupt):
+        faces(100, root=root)
+    assert said[1] == ""
+
+
 def flip_a_byte(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF

@@ -222,6 +222,48 @@ def test_the_cache_folder_follows_the_platform(tmp_path, monkeypatch):
     assert data.cache_folder() == tmp_path / "mine"
 
 
+def test_a_home_that_nobody_has_is_a_clear_error_and_makes_no_folder_of_that_name(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VAELIB_DATA", "~nosuch/x")
+    with pytest.raises(DataError, match=r"no home folder for ~nosuch.x: set VAELIB_DATA"):
+        data.mnist()
+    # Neither HOME nor an entry of this user: as in a container that runs as some number.
+    monkeypatch.delenv("VAELIB_DATA")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(DataError, match=r"no home folder for ~.*: set VAELIB_DATA"):
+        data.mnist()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_folder_of_another_user_is_told_from_a_full_disk(served, tmp_path, monkeypatch, code):
+    def refuse(path):
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(files, "FileLock", refuse)
+    with pytest.raises(DataError, match="It may be another user's: set VAELIB_DATA") as error:
+        data.mnist(tmp_path)
+    assert "Free some space" not in str(error.value)
+
+
+def test_files_of_another_user_are_told_as_such(served, tmp_path, monkeypatch):
+    raw = served.write(raw_of(tmp_path))
+    read, replace = Path.read_bytes, os.replace
+
+    def refuse(path, *target):
+        if raw in (path.parent, *(Path(to).parent for to in target)):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return replace(path, *target) if target else read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(DataError, match=r"Permission denied.* It may be another user's"):
+        data.mnist(tmp_path)
+
+
 # --- No source ------------------------------------------------------------------------------
 
 
@@ -975,3 +1017,19 @@ def test_each_face_needs_a_label_for_each_name(shape):
     with pytest.raises(ValueError, match=r"2 images need labels \(2, 3\), got") as error:
         Faces(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(shape).bool(), ATTRIBUTES)
     assert str(error.value).endswith(f"got {shape}")
+
+
+@pytest.mark.parametrize("labels", [[1, -1], [1, 0], [1.0, float("nan")]])
+def test_labels_that_are_not_bools_are_refused_and_not_taken_for_yes(labels):
+    """As a bool, -1 and NaN are True: everyone would have the attribute."""
+    with pytest.raises(ValueError, match=r"labels are bool .* give labels == 1") as error:
+        Faces(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor(labels)[:, None], ("A",))
+    assert str(torch.tensor(labels).dtype) in str(error.value)
+
+
+def test_two_attributes_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="a name of its own; got Smiling, Hat, Smiling"):
+        Faces(
+            torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(2, 3).bool(),
+            ("Smiling", "Hat", "Smiling"),
+        )  # fmt: skip

@@ -23,15 +23,15 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import digit_judge
 import torch
+import weight_files
 from filelock import FileLock
 from sklearn.neighbors import KDTree
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-import digit_judge
-import weight_files
 from project import ROOT
 from vaelib import avatars, data, evaluation, judges, metrics, weights
 from vaelib.files import write_aside

@@ -409,7 +409,9 @@ def faces_from_folder(
         there = {path.name for path in pictures.iterdir() if path.suffix.lower() in _PICTURES}
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{error}. Expected a folder of pictures and a table in UTF-8") from error
+        raise DataError(
+            f"{pictures} or {table}: {error}. Expected a folder of pictures and a table in UTF-8"
+        ) from error
     lines = csv.reader(text.splitlines(), delimiter=";" if ";" in text.split("\n")[0] else ",")
     header, *rows = [
         row for row in ([cell.strip() for cell in line] for line in lines) if any(row)
