@@ -90,10 +90,10 @@ def test_bare_modules_are_smaller_parse_and_export_the_same_names(bare_tree):
     "explorer", ["latent", "reparameterise", "draw", "replay", "kl", "betas", "mixer"]
 )
 def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
-    """The book's pages keep below 60 kB with two or three of them; see tests/book/test_pages.py."""
+    """The budget is a page's: those with two or three are measured in tests/book/test_pages.py."""
     files = modules_of(f"{explorer}.js") | {"book.js", "widgets.js", "start.js", "sliders.js"}
     loaded = [bare((STATIC / name).read_text(encoding="utf-8")) for name in files]
-    assert sum(len(code.encode()) for code in [*loaded, Canvas._esm]) <= 40_000
+    assert sum(len(code.encode()) for code in [*loaded, Canvas._esm]) <= 60_000
 
 
 def test_bare_modules_pass_the_same_unit_tests(bare_tree):

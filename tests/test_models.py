@@ -233,3 +233,11 @@ def test_every_parameter_of_a_vae_gets_a_gradient():
     model(torch.rand(8, *SHAPE), generator()).logits.square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
     assert isinstance(model.encoder, nn.Module)
+
+
+@pytest.mark.parametrize("size", [0, -3, 10**9, 2.5, "8"])
+@pytest.mark.parametrize("field", ["latent_dim", "encoder_hidden", "decoder_dense", "image_shape"])
+def test_a_width_that_no_network_has_is_refused_in_words(field, size):
+    value = {"latent_dim": size, "image_shape": (1, size, 28)}.get(field, (16, size))
+    with pytest.raises(ValueError, match="a width is a whole number from 1 to 100,000, got"):
+        Architecture(**{"decoder": "conv", field: value})

@@ -204,6 +204,10 @@ class Architecture:
         for body in (self.encoder, self.decoder):
             if body not in BODIES:
                 raise ValueError(f"a body is one of {sorted(BODIES)}, got {body!r}")
+        widths = self.encoder_hidden + self.decoder_hidden + self.encoder_dense + self.decoder_dense
+        for size in (self.latent_dim, *self.image_shape, *widths):
+            if not (isinstance(size, int) and 1 <= size <= 100_000):  # one wrong bit makes it 0
+                raise ValueError(f"a width is a whole number from 1 to 100,000, got {size!r}")
         for side in ("encoder", "decoder"):
             if getattr(self, f"{side}_dense") and getattr(self, side) == "mlp":
                 raise ValueError(f"{side}_dense is for a conv {side}; use {side}_hidden")
