@@ -30,13 +30,12 @@ class DataError(RuntimeError):
 def cache_folder() -> Path:
     """``$VAELIB_DATA``, else ``vaelib`` in the platform's cache; DataError without a home."""
     try:
-        chosen = os.environ.get("VAELIB_DATA")
-    try:
-        return Path(chosen or user_cache_dir("vaelib", False, opinion=False)).expanduser()
-    except RuntimeError:  # of pathlib, and of platformdirs
-        raise DataError(
-            f"there is no home folder for {chosen or '~'}: set VAELIB_DATA to another folder"
-        ) from None
+        chosen = os.environ.get("VAELIB_DATA") or user_cache_dir("vaelib", False, opinion=False)
+    except RuntimeError:  # where neither HOME nor the list of users says
+        chosen = "~/.cache/vaelib"
+    if (folder := os.path.expanduser(chosen)).startswith("~"):
+        raise DataError(f"there is no home folder for {folder}: set VAELIB_DATA to another")
+    return Path(folder)
 
 
 def not_written(what: str, folder: Path, needs: str, error: OSError) -> DataError:
