@@ -121,7 +121,9 @@ def test_engine_equals_pytorch_for_every_body(tmp_path, monkeypatch, architectur
 def test_engine_equals_pytorch_on_shipped_weights():
     jobs = []
     for name in weights.available():
-        details = weights.recipe(name).get("architecture")
+        if "flow" in (recipe := weights.recipe(name)):  # which no page runs
+            continue
+        details = recipe.get("architecture")
         jobs += jobs_of(name, weights.load(name), details and Architecture(**details))
     assert jobs
     assert_engine_agrees(jobs)

@@ -108,7 +108,7 @@ LAYERS = (
     ("digits", "photographs"),
     ("data",),
     ("avatars",),
-    ("models", "losses"),
+    ("models", "losses", "flow"),
     ("training", "judges", "evaluation", "weights", "mistakes"),
     ("latent",),
     ("metrics", "explorer_assets"),

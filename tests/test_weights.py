@@ -336,8 +336,19 @@ each_shipped = pytest.mark.parametrize("name", weights.available())
 @each_shipped
 def test_a_shipped_file_has_the_figures_of_its_recipe(name):
     found, said = train_weights.figures(name, weights.load(name)), weights.recipe(name)["figures"]
+    if name in train_weights.FLOWS:  # shares of 2,000 samples, some right at a judge's threshold
+        assert found.keys() == said.keys()
+        for share in found:
+            assert numbers(found[share]) == pytest.approx(numbers(said[share]), abs=0.01)
+        return
     # The samples of z are the same, so what is left is how another machine rounds its sums.
     assert flat(found) == pytest.approx(flat(said), rel=1e-4, abs=1e-3)
+
+
+def numbers(figures: dict | float) -> list[float]:
+    if not isinstance(figures, dict):
+        return [figures]
+    return [number for name in sorted(figures) for number in numbers(figures[name])]
 
 
 def flat(figures: dict) -> dict:

@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 
 import digit_judge
+import flows
 import torch
 import weight_files
 from filelock import FileLock
@@ -351,6 +352,13 @@ FACE_JUDGES = {
     "judge-avatars-2": ({**FACE_JUDGE, "seed": 1}, {"channels": (24, 48, 64)}),
 }
 
+# Chapter 12: flows from noise to the codes of a VAE that is trained.
+FLOW = {"depth": 4, "batch_size": 512, "lr": 2e-3, "average": 0.998, "untold": 0.3, "seed": 0}
+FLOWS = {
+    "flow-avatars": ("vae-avatars", {**FLOW, "attributes": 7, "width": 384, "steps": 12_000}),
+    "flow-mnist-20d": ("vae-mnist-20d", {**FLOW, "attributes": 0, "width": 256, "steps": 6000}),
+}
+
 
 def targets() -> dict[str, dict]:
     """Name -> recipe: everything that decides the numbers, as plain data."""
@@ -387,6 +395,10 @@ def targets() -> dict[str, dict]:
             "loss": "Gaussian decoder of one sigma for all pixels + beta * KL, z sampled",
             "sigma": sigma,
         }
+    for name, (vae, arguments) in FLOWS.items():
+        start = {"vae": vae, "start": recipe_hash(recipes[vae]), "training": arguments}
+        of = {key: recipes[vae][key] for key in ("data", "md5", "drawn_by") if key in recipes[vae]}
+        recipes[name] = of | start
     return json.loads(json.dumps(recipes))  # tuples become lists, as they do in a file
 
 
@@ -448,6 +460,11 @@ def note_bound(model, digits: Digits, curve: list):
     return note
 
 
+def images_of(vae: str) -> data.Images:
+    """What the shipped ``vae`` was trained on."""
+    return avatars.faces(FACES[vae][2]) if vae in FACES else data.mnist().train
+
+
 def train(name: str, curve: list):
     """The trained model ``name``, its numbers rounded to what the file will hold.
 
@@ -470,6 +487,9 @@ def train(name: str, curve: list):
         on_epoch = note_bound(model, digits, curve) if digits.curve else None
         fit(learner, seen_by(digits), digits.config, loss=loss, on_epoch=on_epoch)
         return weight_files.half(learner.average[0].module if digits.average else model)
+    if name in FLOWS:
+        vae, arguments = FLOWS[name]
+        return weight_files.half(flows.train_flow(vae, images_of(vae), **arguments))
     config, sigma, count = FACES[name]
     # The same sums in another order in memory, which the processor goes through faster.
     model = FACE.build(config.seed).to(memory_format=torch.channels_last)
@@ -485,6 +505,8 @@ def figures(name: str, model) -> dict:
         digits = DIGITS[name]
         loss = elbo_loss if digits.draws > 1 else digits.make_loss()
         return evaluate(model, unseen_by(digits), loss, digits.config.beta)._asdict()
+    if name in FLOWS:
+        return flows.figures(FLOWS[name][0], model)
     held_out = avatars.faces(HELD_OUT_FACES, start=TRAINING_FACES)
     if name in FACE_JUDGES:
         right = metrics.attribute_accuracy(model, held_out).tolist()
@@ -586,6 +608,8 @@ def make(name: str, recipe: dict) -> None:
     made = {**recipe, "hash": recipe_hash(recipe), "figures": scores, "seconds": seconds}
     if curve:
         made["curve"] = curve
+    if name in FLOWS:
+        made["flow"] = flows.arguments(model)
     folder_of(name).mkdir(parents=True, exist_ok=True)
     weight_files.save_model(name, model, made, folder_of(name))
     print(f"{name}: {json.dumps(scores)} ({seconds} s)", flush=True)

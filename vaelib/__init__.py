@@ -24,8 +24,8 @@ _PUBLIC = {
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 _MODULES = (
-    "files", "images", "digits", "photographs", "data", "avatars", "models", "losses", "training",
-    "judges", "evaluation", "latent", "metrics", "plots", "weights", "explorer_assets",
+    "files", "images", "digits", "photographs", "data", "avatars", "models", "losses", "flow",
+    "training", "judges", "evaluation", "latent", "metrics", "plots", "weights", "explorer_assets",
     "explore", "exercises", "mistakes",
 )  # fmt: skip
 

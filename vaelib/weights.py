@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
+from vaelib.flow import Flow
 from vaelib.models import Architecture, Judge
 
 FOLDER = Path(__file__).parent / "weights"
@@ -50,7 +51,8 @@ def load(name: str, folder: Path | None = None) -> nn.Module:
         if pair:
             model = Architecture(**details["architecture"]).build()
         else:
-            model = Judge(**details.get("network", {}))
+            kind, key = (Flow, "flow") if "flow" in details else (Judge, "network")
+            model = kind(**details.get(key, {}))
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(_damaged(paths[0], f"its recipe builds no model ({error})")) from error
     parts = [model.decoder, model.encoder] if pair else [model]  # in the order of their paths
