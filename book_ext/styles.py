@@ -2,8 +2,7 @@
 
 They are written for every site: a rule in five concerns what this book has. A rule goes if each of
 its selectors asks for a class or a name that is in no page, that no script writes, and that is not
-in KEPT. What a script composes from parts is not seen: KEPT names it, and tests/book/test_look.py
-compares every page, in each of its states, with one that has the whole sheets.
+in KEPT. What a script composes from parts is not seen: KEPT names it.
 """
 
 import re

@@ -5,13 +5,10 @@ import math
 import flows
 import pytest
 import torch
+from support import generator
 
 from vaelib import weights
 from vaelib.flow import Flow, solve
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def tiny(**options) -> Flow:
@@ -20,7 +17,7 @@ def tiny(**options) -> Flow:
 
 
 def test_a_velocity_of_time_alone_and_linear_in_it_is_followed_exactly():
-    x = torch.randn(6, 2, generator=seeded())
+    x = torch.randn(6, 2, generator=generator())
     end = solve(lambda x, t: (3 * t[:, None] + 1).expand_as(x), x, 1)
     torch.testing.assert_close(end, x + 2.5)
 
@@ -49,21 +46,21 @@ def best(x, t, m=1.5, s=0.5):
 
 
 def test_the_mean_velocity_carries_noise_to_the_codes_distribution():
-    end = solve(best, torch.randn(20_000, 1, generator=seeded()), 100)
+    end = solve(best, torch.randn(20_000, 1, generator=generator()), 100)
     assert end.mean().item() == pytest.approx(1.5, abs=0.02)
     assert end.std().item() == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("change", [lambda v: v + 0.3, lambda v: 1.2 * v, lambda v: -v])
 def test_the_loss_is_least_at_the_mean_velocity(change):
-    z = 1.5 + 0.5 * torch.randn(40_000, 1, generator=seeded(1))
-    least = flows.flow_loss(lambda x, t, told: best(x, t), z, None, seeded())
-    other = flows.flow_loss(lambda x, t, told: change(best(x, t)), z, None, seeded())
+    z = 1.5 + 0.5 * torch.randn(40_000, 1, generator=generator(1))
+    least = flows.flow_loss(lambda x, t, told: best(x, t), z, None, generator())
+    other = flows.flow_loss(lambda x, t, told: change(best(x, t)), z, None, generator())
     assert least < other - 0.02
 
 
 def test_what_is_not_told_is_zero_and_what_is_told_matters():
-    flow, x, t = tiny(attributes=3), torch.randn(4, 2, generator=seeded()), torch.rand(4)
+    flow, x, t = tiny(attributes=3), torch.randn(4, 2, generator=generator()), torch.rand(4)
     told = torch.tensor([[1.0, -1, 0]]).expand(4, -1)
     torch.testing.assert_close(flow(x, t), flow(x, t, torch.zeros(4, 3)))
     assert not torch.allclose(flow(x, t), flow(x, t, told))
@@ -71,7 +68,7 @@ def test_what_is_not_told_is_zero_and_what_is_told_matters():
 
 def test_samples_move_in_the_active_latents_alone():
     flow = tiny()
-    noise = torch.randn(7, 5, generator=seeded(3))
+    noise = torch.randn(7, 5, generator=generator(3))
     z = flow.sample(7, seed=3, steps=4)
     torch.testing.assert_close(z[:, [0, 2, 3]], noise[:, [0, 2, 3]])
     with torch.no_grad():

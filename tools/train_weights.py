@@ -100,10 +100,6 @@ def numbered(name: str, seed: int) -> str:
     return f"{name}-{seed}" if seed else name
 
 
-def numbered_all(name: str) -> list[str]:
-    return [numbered(name, seed) for seed in SEEDS]
-
-
 def step(kind: str, noise=0.0, beta=1.0, **price) -> Digits:
     """A network of the experiment of chapter 4."""
     network = Architecture(kind=kind, noise=noise, **POCKET)
@@ -325,7 +321,8 @@ DIGITS = {
     **CROWDS,
 }
 for name in BURDA:  # log p(x) by 5,000 draws: of seed 0 of all test images, of the others of 2,500
-    for each, count in zip(numbered_all(name), (10_000, 2500, 2500)):
+    for seed, count in zip(SEEDS, (10_000, 2500, 2500), strict=True):
+        each = numbered(name, seed)
         DIGITS[each] = replace(DIGITS[each], scored=(count, 5000))
 # Only these ship. Of the others the package has what they score.
 SHIPPED = {*EXPERIMENT, *COLD, "vae-mnist-20d", *BURDA, "taught-2d"}

@@ -10,6 +10,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from vaelib.files import write_aside
+from vaelib.flow import Flow
 from vaelib.models import Judge
 from vaelib.weights import FOLDER, FORMAT, numbers_of
 
@@ -48,7 +49,7 @@ def layers(module: nn.Module) -> list[dict]:
     ``op`` is linear, conv, conv_transpose, silu, relu, flatten or unflatten; ``name`` is the
     prefix of its tensors, "" for none. Of a flow none: the page has a script for it.
     """
-    if type(module).__name__ == "Flow":
+    if isinstance(module, Flow):
         return []
     steps = []
     for name, layer in module.named_modules():

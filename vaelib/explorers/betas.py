@@ -17,11 +17,8 @@ def beta_explorer(beta: float = 1) -> Explorer:
     if beta not in betas:
         raise ValueError(f"beta is one of {', '.join(f'{b:g}' for b in betas)}; got {beta}")
     tensors, position = load_betas(), betas.index(beta)
-    boxes = [_cloud_box(codes) for codes in tensors["codes"]]
-    shown = canvas(
-        "betas", position=position, names=list(BETAS), betas=betas, boxes=boxes,
-        colours=plots.DIGIT_COLORS,
-    )  # fmt: skip
+    colours = plots.DIGIT_COLORS
+    shown = canvas("betas", position=position, names=list(BETAS), betas=betas, colours=colours)
     slider = {"description": "β", "options": [f"{b:g}" for b in betas], "index": position}
     text = (
         f"Beta explorer: at β = {beta:g} ten samples of the prior, what each of 16 latents costs, "
@@ -35,14 +32,15 @@ def beta_explorer(beta: float = 1) -> Explorer:
         plots.pictures(samples, columns=5, ax=above.subplots())
         bars, plane = below.subplots(1, 2)
         kl, active = tensors["kl"][position], tensors["active"][position]
-        colours = [plots.BLUE if used else plots.ORANGE for used in active]
-        bars.bar(range(1, len(kl) + 1), kl.clamp_min(0.07).numpy(), color=colours)
+        lit = [plots.BLUE if used else plots.ORANGE for used in active]
+        bars.bar(range(1, len(kl) + 1), kl.clamp_min(0.07).numpy(), color=lit)
         bars.set(title="what each latent costs", xticks=[1, 4, 8, 12, 16])
         bars.set(xlabel="latent, sorted", ylabel="KL (nats)")
         first, second = (tensors["latents"][position].int() + 1).tolist()
         codes, labels = tensors["codes"][position].float(), tensors["labels"].long()
         plots.codes(codes, labels, ax=plane, size=6, title="codes of test digits")
-        plane.set(xlim=boxes[position][:2], ylim=boxes[position][2:])
+        box = _cloud_box(codes)
+        plane.set(xlim=box[:2], ylim=box[2:])
         plane.set(xlabel=f"$z_{{{first}}}$", ylabel=f"$z_{{{second}}}$")
         rate, distortion = (float(tensors[key][position]) for key in ("rate", "distortion"))
         says = f"rate {rate:.1f} nats, distortion {distortion:.1f} nats, {int(active.sum())} active"
