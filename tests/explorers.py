@@ -13,7 +13,7 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page
 
-from vaelib import avatars, explorer_assets, losses, weights
+from vaelib import avatars, explorer_assets, flow, losses, weights
 from vaelib.explorers import readable
 from vaelib.latent import decode_images
 
@@ -282,6 +282,25 @@ def assert_shows_the_mixed_face(where: Page | Locator) -> None:
         assert f"of the new face {errors[0]:.5f}, of x decoded {errors[1]:.5f}." in says(where)
 
 
+def assert_shows_the_carried_face(where: Page | Locator) -> None:
+    time, steps, draw = point(where)
+    told = where.locator(".vaelib-buttons select").evaluate_all("(all) => all.map((e) => +e.value)")
+    shown, carry = explorer_assets.load_flow(), model(explorer_assets.FLOW)
+    z, asked = shown["noise"][[int(draw)]], torch.tensor([told]).float()
+    with torch.no_grad():
+        way = flow.way(lambda x, t: carry(x, t, asked), z[:, carry.active], int(steps))
+    before = min(int(time * steps), int(steps) - 1)
+    z[:, carry.active] = torch.lerp(way[before], way[before + 1], time * steps - before)
+    expected = decode_images(model(explorer_assets.FACE_MODEL), z) * 255
+    levels = where.locator(".vaelib-face .vaelib-picture").evaluate(
+        """(canvas) => [...canvas.getContext("2d").getImageData(0, 0, 64, 64).data]"""
+    )
+    seen = torch.tensor(levels).reshape(1, 64, 64, 4)[..., :3].permute(0, 3, 1, 2)
+    assert (seen - expected).abs().max() <= LEVELS
+    long = way.diff(dim=0).norm(dim=2).sum() / (way[-1] - way[0]).norm()
+    assert f"is {long:.2f} times" in says(where) or abs(long * 100 % 1 - 0.5) < 0.02
+
+
 def assert_shows_a_network_before_its_first_step(where: Page | Locator) -> None:
     """What it shows once it trains is tested in tests/book/test_playground.py."""
     assert says(where).startswith("After 0 steps: held out ")
@@ -314,6 +333,11 @@ EXPLORERS = {
         f"attribute_mixer({MIXED}, {{'Smiling': 0.5}})",
         [*map(readable, avatars.NAMES), "Morph"],
         assert_shows_the_mixed_face,
+    ),
+    "noise": Case(
+        "noise_to_face({'Eyeglasses': True}, time=0.5, steps=4, draw=5)",
+        ["Time t", "Steps", "Draw"],
+        assert_shows_the_carried_face,
     ),
     "playground": Case("playground()", [], assert_shows_a_network_before_its_first_step),
 }

@@ -87,7 +87,7 @@ def test_bare_modules_are_smaller_parse_and_export_the_same_names(bare_tree):
 
 
 @pytest.mark.parametrize(
-    "explorer", ["latent", "reparameterise", "draw", "replay", "kl", "betas", "mixer"]
+    "explorer", ["latent", "reparameterise", "draw", "replay", "kl", "betas", "mixer", "flow"]
 )
 def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
     """The budget is a page's: those with two or three are measured in tests/book/test_pages.py."""

@@ -11,7 +11,7 @@ from torch.distributions import Bernoulli, Laplace, Normal
 from torch.distributions import kl_divergence as torch_kl
 from torch.nn import functional as F
 
-from vaelib import exercises, latent, losses
+from vaelib import exercises, flow, latent, losses
 from vaelib.mistakes import MISTAKES
 from vaelib.models import seeded
 
@@ -37,6 +37,10 @@ def slerp(start, end, t, angle=None):
     angle = torch.acos((a * b).sum(1, keepdim=True)) if angle is None else angle
     along = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
     return ((1 - t) * lengths[0] + t * lengths[1]) * along
+
+
+def between(start, end, t):
+    return torch.lerp(start, end, t[:, None])
 
 
 def laplace(mean, x, b):
@@ -222,9 +226,43 @@ RIGHT = {
             ((z - mu) ** 2 / log_var.exp() + log_var - z**2).sum(1) / 2 - nll
         ),
     ],
+    "flow_matching_target": [
+        lambda epsilon, z, t: torch.stack([torch.lerp(epsilon, z, t[:, None]), z - epsilon]),
+        lambda epsilon, z, t: torch.stack([epsilon + (t * (z - epsilon).T).T, z - epsilon]),
+    ],
+    "midpoint_step": [
+        lambda x, t, h, velocity: x + h * velocity(x + h / 2 * velocity(x, t), t + h / 2),
+        lambda x, t, h, velocity: flow.solve(
+            lambda y, s: h * velocity(y, t + h * s), x, 1
+        ),  # on a clock of its own
+    ],
 }
 # Checker -> wrong answers, each with a part of the sentence that it must be told.
 WRONG = {
+    "flow_matching_target": [
+        (lambda e, z, t: torch.stack([between(z, e, t), z - e]), "have changed places"),
+        (lambda e, z, t: torch.stack([between(z, e, t), e - z]), "from the code to noise"),
+        (lambda e, z, t: torch.stack([between(e, z, t), e - z]), "points back"),
+        (lambda e, z, t: torch.stack([between(e, z, t), z - between(e, z, t)]), "that is left"),
+        (lambda e, z, t: torch.stack([between(e, z, t), between(e, z, t) - e]), "has gone"),
+        (lambda e, z, t: torch.stack([e, z - e]), "stays where the noise is"),
+        (lambda e, z, t: torch.stack([between(e, z, t), z]), "the code itself"),
+        (lambda e, z, t: torch.stack([z - e, between(e, z, t)]), "other order"),
+        (lambda e, z, t: (between(e, z, t), z - e), "returned a tuple"),
+    ],
+    "midpoint_step": [
+        (lambda x, t, h, v: x + h * v(x, t), "Euler's step"),
+        (lambda x, t, h, v: x + h / 2 * v(x + h / 2 * v(x, t), t + h / 2), "half the step"),
+        (lambda x, t, h, v: x + h * v(x + h / 2 * v(x, t), t), "the time of the start"),
+        (lambda x, t, h, v: x + h * v(x, t + h / 2), "from the start"),
+        (lambda x, t, h, v: x + h * v(x + h * v(x, t), t + h), "the end of the step"),
+        (lambda x, t, h, v: x + h / 2 * (v(x, t) + v(x + h * v(x, t), t + h)), "Heun"),
+        (lambda x, t, h, v: v(x + h / 2 * v(x, t), t + h / 2), "the velocity halfway"),
+        (
+            lambda x, t, h, v: x + h / 2 * v(x, t) + h * v(x + h / 2 * v(x, t), t + h / 2),
+            "step from halfway",
+        ),
+    ],
     "log_weights": [
         (lambda nll, z, mu, log_var: -nll - log_q(z, mu, log_var), "prior is missing"),
         (lambda nll, z, mu, log_var: prior(z) - nll, "q is missing"),

@@ -18,10 +18,23 @@ import ipywidgets
 import pytest
 import torch
 import weight_files
+from matplotlib.axes import Axes
 
 import codes as writer
 import replay
-from vaelib import avatars, data, explore, explorer_assets, latent, losses, training, weights
+from vaelib import (
+    avatars,
+    data,
+    explore,
+    explorer_assets,
+    flow,
+    latent,
+    losses,
+    metrics,
+    plots,
+    training,
+    weights,
+)  # fmt: skip
 from vaelib.data import Faces, Images
 from vaelib.explorers import mixer, widgets
 from vaelib.models import Architecture
@@ -121,7 +134,7 @@ def test_engine_equals_pytorch_for_every_body(tmp_path, monkeypatch, architectur
 def test_engine_equals_pytorch_on_shipped_weights():
     jobs = []
     for name in weights.available():
-        if "flow" in (recipe := weights.recipe(name)):  # which no page runs
+        if "flow" in (recipe := weights.recipe(name)):  # see test_the_pages_flow_is_pytorchs
             continue
         details = recipe.get("architecture")
         jobs += jobs_of(name, weights.load(name), details and Architecture(**details))
@@ -171,6 +184,30 @@ def test_the_exact_posterior_and_its_bounds_are_pytorchs():
             assert bound == pytest.approx(groups.mean().item(), abs=0.01 + 5 * error)
             assert bound < evidence[i]
         assert got["elbo"] == got["bounds"][0]
+
+
+def test_the_pages_flow_is_pytorchs():
+    """The shipped one: a velocity as such and as told, and the way of some points of its noise."""
+    model = weights.load(explorer_assets.FLOW)
+    x = explorer_assets.load_flow()["noise"][:6, model.active]
+    told = torch.tensor([1.0, 0, -1, 0, 0, 1, 0])
+    path = weights.FOLDER / f"{explorer_assets.FLOW}.safetensors"
+    answer = subprocess.run(
+        [node(), JS / "run_flow.mjs"], capture_output=True, text=True, check=False,
+        input=json.dumps(
+            {"flow": str(path), "x": x.tolist(), "told": told.tolist(), "steps": 5}
+        ),
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    got = json.loads(answer.stdout)
+    with torch.no_grad():
+        velocity = model(x, torch.full((6,), 0.3), told.expand(6, -1))
+        way = flow.way(lambda x, t: model(x, t, told.expand(6, -1)), x, 5)
+        untold = flow.way(model, x, 5)
+    assert (way - untold).abs().max() > 0.1, "what it is told would not be seen"
+    close = {"rtol": ENGINE_TOLERANCE, "atol": ENGINE_TOLERANCE}
+    torch.testing.assert_close(torch.tensor(got["velocity"]).reshape(6, -1), velocity, **close)
+    torch.testing.assert_close(torch.tensor(got["way"]).reshape(6, 6, -1), way, **close)
 
 
 # --- the widgets, without a page ------------------------------------------------------------------
@@ -250,8 +287,9 @@ def test_explorer_is_made_of_real_sliders_and_warns_of_nothing(shipped):
         lambda ae, vae: explore.training_replay(),
         lambda ae, vae: explore.kl_playground(),
         lambda ae, vae: explore.beta_explorer(),
+        lambda ae, vae: explore.noise_to_face(),
     ],
-    ids=["latent", "reparameterisation", "draw", "posterior", "replay", "kl", "betas"],
+    ids=["latent", "reparameterisation", "draw", "posterior", "replay", "kl", "betas", "flow"],
 )
 def test_explorer_embeds_little(shipped, make):
     assert embedded_bytes(lambda: make(*shipped)) <= 8_000
@@ -541,6 +579,87 @@ def test_what_the_mixer_shows_is_of_the_shipped_model():
     assert (explorer_assets.STATIC / "mixer.safetensors").stat().st_size <= 250_000
     train = avatars.faces(writer.MIXER_FACES)
     assert_mixer_is_the_models(explorer_assets.load_mixer(), weights.load("vae-avatars"), train)
+
+
+# --- noise to face --------------------------------------------------------------------------------
+
+
+def test_noise_to_face_starts_where_asked():
+    explorer = explore.noise_to_face({"Smiling": True, "Beard": False}, time=0.5, steps=3, draw=7)
+    *sliders, canvas = explorer.children
+    assert [slider.value for slider in sliders] == [0.5, 3, 7]
+    assert [canvas.time, canvas.steps, canvas.draw] == [0.5, 3, 7]
+    told = {name: getattr(canvas, name) for name in avatars.NAMES}
+    assert told == {**dict.fromkeys(avatars.NAMES, 0), "Smiling": 1, "Beard": -1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"told": {"Beards": True}}, "no attribute 'Beards'. Did you mean 'Beard'"),
+        ({"time": 1.5}, r"time is from 0 to 1; got 1\.5"),
+        ({"time": float("nan")}, "time is from 0 to 1; got nan"),
+        ({"steps": 0}, "steps is from 1 to 50; got 0"),
+        ({"steps": 2.5}, r"steps is from 1 to 50; got 2\.5"),
+        ({"draw": 100}, "draw is from 0 to 99; got 100"),
+    ],
+)
+def test_noise_to_face_refuses_what_it_has_no_place_for(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        explore.noise_to_face(**arguments)
+
+
+def test_the_still_of_noise_to_face_shows_the_flows_own_way(monkeypatch):
+    """A way of three steps, looked at between the first and the second, and five faces of it."""
+    seen = {"faces": None, "clouds": []}
+    monkeypatch.setattr(
+        plots, "pictures", lambda faces, **options: seen.update(faces=faces, columns=options)
+    )
+    scatter = Axes.scatter
+    monkeypatch.setattr(
+        Axes, "scatter", lambda ax, *xy, **options: seen["clouds"].append(torch.stack(xy, 1))
+        or scatter(ax, *xy, **options),
+    )  # fmt: skip
+    explore.noise_to_face({"Smiling": True}, time=0.5, steps=3, draw=7)._still()
+    shown, model = explorer_assets.load_flow(), weights.load(explorer_assets.FLOW)
+    told = torch.tensor([[float(name == "Smiling") for name in avatars.NAMES]]).expand(100, -1)
+    z = shown["noise"].repeat(4, 1, 1)
+    with torch.no_grad():
+        start = z[0, :, model.active]
+        z[..., model.active] = flow.way(lambda x, t: model(x, t, told), start, 3)
+    codes, cloud = seen["clouds"]
+    assert torch.equal(codes, shown["codes"])
+    torch.testing.assert_close(cloud, ((z[1] + z[2]) / 2)[:, shown["latents"]])
+    wanted = torch.stack([z[0], 0.25 * z[0] + 0.75 * z[1], (z[1] + z[2]) / 2, z[2], z[3]])[:, 7]
+    wanted[3] = 0.75 * z[2, 7] + 0.25 * z[3, 7]
+    decoded = latent.decode_images(weights.load(explorer_assets.FACE_MODEL), wanted)
+    torch.testing.assert_close(seen["faces"], decoded)
+
+
+def test_what_noise_to_face_shows_is_of_the_shipped_models():
+    assert writer.flow_is_current(), "run `python tools/codes.py`"
+    shown, model = explorer_assets.load_flow(), weights.load(explorer_assets.FACE_MODEL)
+    path = explorer_assets.STATIC / "flow.safetensors"
+    assert path.stat().st_size <= 12_000
+    codes = latent.encode_images(model, avatars.faces(1000, start=20_000))
+    nats = metrics.nats_of_latents(codes)
+    assert shown["latents"].tolist() == nats.topk(2).indices.tolist()
+    assert set(shown["latents"].tolist()) <= set(weights.load(explorer_assets.FLOW).active)
+    torch.testing.assert_close(shown["codes"], codes.z[:, shown["latents"]], rtol=2e-3, atol=2e-3)
+    assert shown["noise"].shape == (100, codes.z.shape[1])
+    assert shown["noise"].mean().abs() < 0.06
+    assert shown["noise"].std().item() == pytest.approx(1, abs=0.04)
+
+
+def test_a_stale_file_of_noise_to_face_is_found_out(tmp_path, monkeypatch, untrained_faces):
+    monkeypatch.setattr(weights, "FOLDER", untrained_faces)
+    train = torch.load(untrained_faces / "train.pt", weights_only=False)
+    monkeypatch.setattr(explorer_assets, "STATIC", tmp_path)
+    assert not writer.flow_is_current()
+    writer.save_flow(train, tmp_path)
+    assert writer.flow_is_current()
+    monkeypatch.setattr(avatars, "recipe", lambda: "another")
+    assert not writer.flow_is_current()
 
 
 def test_digits_to_choose_from_are_one_of_each():

@@ -8,7 +8,7 @@ import torch
 from support import generator
 
 from vaelib import weights
-from vaelib.flow import Flow, solve
+from vaelib.flow import Flow, solve, way
 
 
 def tiny(**options) -> Flow:
@@ -26,6 +26,15 @@ def test_the_error_of_the_midpoint_rule_falls_with_the_square_of_the_step():
     x = torch.ones(1, 1, dtype=torch.float64)
     errors = [(solve(lambda x, t: x, x, steps) - math.e).abs().item() for steps in (20, 40)]
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
+
+
+def test_a_way_has_every_step_from_the_start_to_the_end():
+    x = torch.randn(3, 2, generator=generator())
+    points = way(lambda x, t: x - t[:, None], x, 4)
+    assert points.shape == (5, 3, 2)
+    assert torch.equal(points[0], x)
+    assert torch.equal(points[-1], solve(lambda x, t: x - t[:, None], x, 4))
+    assert torch.equal(points[1], way(lambda x, t: (x - t[:, None] / 4) / 4, x, 1)[1])
 
 
 def test_a_point_goes_from_time_0_to_time_1():

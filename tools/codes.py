@@ -128,15 +128,13 @@ def save_mixer(train: data.Faces, folder: Path = assets.STATIC) -> Path:
         "vectors": torch.stack(vectors).half(),
         "png": _png_sheet(np.stack([faces, *flipped], axis=1)),
     }
-    return write(
-        folder / "mixer.safetensors", tensors, {"names": avatars.NAMES, **_mixer_sources()}
-    )
+    return write(folder / "mixer.safetensors", tensors, {"names": avatars.NAMES, **_face_sources()})
 
 
 def mixer_is_current() -> bool:
     """Whether the file of :func:`save_mixer` came from today's weights and drawings."""
     path = assets.STATIC / "mixer.safetensors"
-    return path.is_file() and _mixer_sources().items() <= weights.read(path)[0].items()
+    return path.is_file() and _face_sources().items() <= weights.read(path)[0].items()
 
 
 def _png_sheet(tiles: np.ndarray) -> torch.Tensor:
@@ -148,8 +146,30 @@ def _png_sheet(tiles: np.ndarray) -> torch.Tensor:
     return torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)
 
 
-def _mixer_sources() -> dict[str, str]:
+def _face_sources() -> dict[str, str]:
     return {"encoder": _encoder_sha256(assets.FACE_MODEL), "drawn_by": avatars.recipe()}
+
+
+# --- noise to carry to faces ----------------------------------------------------------------------
+
+
+def save_flow(held_out: data.Faces, folder: Path = assets.STATIC) -> Path:
+    """Keep what :func:`vaelib.explorer_assets.load_flow` gives; the metadata names the weights that
+    the latents and the codes came from."""
+    codes = latent.encode_images(weights.load(assets.FACE_MODEL), held_out)
+    widest = metrics.nats_of_latents(codes).argsort(descending=True)[:2]
+    tensors = {
+        "noise": latent.sample_prior(100, codes.z.shape[1]).half(),
+        "codes": codes.z[:, widest].half(),
+        "latents": widest.to(torch.uint8),
+    }
+    return write(folder / "flow.safetensors", tensors, _face_sources())
+
+
+def flow_is_current() -> bool:
+    """Whether the file of :func:`save_flow` came from today's weights and drawings."""
+    path = assets.STATIC / "flow.safetensors"
+    return path.is_file() and _face_sources().items() <= weights.read(path)[0].items()
 
 
 # --- digits to train on in the page ---------------------------------------------------------------
@@ -218,6 +238,8 @@ def main(names: list[str]) -> None:
         written.append(save_betas(test_images()))
     if assets.FACE_MODEL in there and not mixer_is_current():
         written.append(save_mixer(avatars.faces(MIXER_FACES)))
+    if assets.FACE_MODEL in there and not flow_is_current():
+        written.append(save_flow(avatars.faces(1000, start=20_000)))
     for name in names:
         if not codes_are_current(name):
             written.append(save_codes(name, test_images()))

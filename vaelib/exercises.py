@@ -335,6 +335,56 @@ def check_log_weights(answer: Callable | None) -> Verdict:
     return _judge(answer, explain, *cases)
 
 
+def check_flow_matching_target(answer: Callable | None) -> Verdict:
+    """answer(epsilon, z, t), (N, K) twice and (N,) -> x_t and the velocity to learn, (2, N, K)."""
+
+    def explain(epsilon, z, t):
+        t = t[:, None]
+        x, v = (1 - t) * epsilon + t * z, z - epsilon
+        return torch.stack([x, v]), {
+            "ends exchanged": torch.stack([(1 - t) * z + t * epsilon, v]),
+            "both ends exchanged": torch.stack([(1 - t) * z + t * epsilon, -v]),
+            "velocity backwards": torch.stack([x, -v]),
+            "the way that is left": torch.stack([x, z - x]),
+            "the way that is gone": torch.stack([x, t * v]),
+            "never left": torch.stack([epsilon, v]),
+            "the code itself": torch.stack([x, z]),
+            "velocity first": torch.stack([v, x]),
+        }
+
+    sizes = (5, 3), (4, 6)
+    draws = ((_normal(n, k), _normal(n, k, seed=1), _normal(n, seed=2)) for n, k in sizes)
+    return _judge(answer, explain, *((noise, z, t.sigmoid()) for noise, z, t in draws))
+
+
+def check_midpoint_step(answer: Callable | None) -> Verdict:
+    """answer(x, t, h, velocity), (N, K), (N,), a number and velocity(x, t) -> x after a step h."""
+
+    def explain(x, t, h, velocity):
+        start = velocity(x, t)
+        halfway = velocity(x + h / 2 * start, t + h / 2)
+        return x + h * halfway, {
+            "Euler's step": x + h * start,
+            "half the step": x + h / 2 * halfway,
+            "time stands still": x + h * velocity(x + h / 2 * start, t),
+            "point stands still": x + h * velocity(x, t + h / 2),
+            "looked at the end": x + h * velocity(x + h * start, t + h),
+            "mean of both ends": x + h / 2 * (start + velocity(x + h * start, t + h)),
+            "only the velocity": halfway,
+            "onwards from halfway": x + h / 2 * start + h * halfway,
+        }
+
+    def turning(x, t):
+        return (2 * x).sin() + (1 + t[:, None] ** 2) * x.flip(1)
+
+    cases = ((5, 3, 0.5), (4, 6, 0.25))
+    return _judge(
+        answer,
+        explain,
+        *((_normal(n, k), _normal(n, seed=2).sigmoid(), h, turning) for n, k, h in cases),
+    )
+
+
 _EACH = 10_000  # draws for one kind of image: a standard deviation is then known to 0.7 %
 
 

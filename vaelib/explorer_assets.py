@@ -18,7 +18,7 @@ BETAS = {
     "beta-0": 0, "beta-0p1": 0.1, "beta-0p5": 0.5, "beta-1": 1, "beta-2": 2, "beta-4": 4,
     "beta-8": 8,
 }  # fmt: skip
-FACE_MODEL = "vae-avatars"
+FACE_MODEL, FLOW = "vae-avatars", "flow-avatars"
 _TOOL = "python tools/codes.py"
 
 
@@ -90,3 +90,10 @@ def load_replay() -> dict[str, torch.Tensor]:
     2), pictures uint8 (frames, 5, 28, 28), held-out loss (frames,); and what both share: steps
     (frames,), labels (N,), originals uint8 (5, 28, 28)."""
     return weights.read(STATIC / "replay.safetensors")[1]
+
+
+def load_flow() -> dict[str, torch.Tensor]:
+    """What the explorer of chapter 12 shows beside its weights: float32 ``noise`` (100, 32), and of
+    1,000 held-out faces ``codes`` (1000, 2) on the two ``latents`` (2,) that cost most."""
+    tensors = weights.read(STATIC / "flow.safetensors")[1]
+    return {name: of.long() if name == "latents" else of.float() for name, of in tensors.items()}

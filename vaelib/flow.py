@@ -47,10 +47,16 @@ class Flow(nn.Module):
 
 
 def solve(velocity: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int) -> Tensor:
-    """Where points ``x`` (N, K) of time 0 are at time 1, by ``steps`` steps of the midpoint rule:
-    the velocity (N, K) in the middle of a step, reached at the velocity of its start."""
-    h = 1 / steps
+    """Where points ``x`` (N, K) of time 0 are at time 1: the end of :func:`way`."""
+    return way(velocity, x, steps)[-1]
+
+
+def way(velocity: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int) -> Tensor:
+    """Where points ``x`` (N, K) of time 0 are after each of ``steps`` steps of the midpoint rule,
+    (steps + 1, N, K): the velocity (N, K) in the middle of a step, reached at that of its start."""
+    points, h = [x], 1 / steps
     for step in range(steps):
         t = x.new_full((len(x),), step * h)
         x = x + h * velocity(x + h / 2 * velocity(x, t), t + h / 2)
-    return x
+        points.append(x)
+    return torch.stack(points)

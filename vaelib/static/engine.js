@@ -106,6 +106,14 @@ function linear(x, _, weight, bias) {
   return { shape: [outputs], data: y };
 }
 
+/** A linear layer on N rows of numbers at once, one after the other: N x inputs -> N x outputs. */
+export function dense(x, count, weight, bias) {
+  const [outputs, inputs] = weight.shape;
+  weight.panels ??= panels(weight.data, inputs, outputs, 1, inputs);
+  const y = product(panels(x, inputs, count, 1, inputs), weight.panels, inputs, count, outputs);
+  return y.map((sum, i) => sum + bias.data[i % outputs]);
+}
+
 // A convolution is a matrix product: each row of `patches` holds what one number of the kernel meets at every place where the
 // kernel is laid. The transposed convolution goes the other way: its product says what each number of the kernel adds at every
 // place, and the patches are laid over each other. For both, `pixels` says where on the large image each entry of the patches lies.

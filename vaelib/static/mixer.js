@@ -1,20 +1,12 @@
 // Attributes of a face turned up and down: z_new = z + alpha * feature_vector, decoded; and beside it, where there is one, the
 // truth: the same face drawn with that attribute, or without.
+import { WORDS } from "./attributes.js";
 import { network, readSafetensors, sigmoid } from "./engine.js";
 import { brush, element, inSight, oncePerFrame, paintPicture, pictureChoice, pictureFrame, quietSpeaker } from "./page.js";
 
 const SIDE = 64;
 const FACE = { shape: [3, SIDE, SIDE] };
 export const layout = ["vaelib-two"]; // columns of sliders
-const WORDS = {
-  Smiling: ["not smiling", "smiling"],
-  Eyeglasses: ["without glasses", "with glasses"],
-  Blond_Hair: ["without blond hair", "with blond hair"],
-  Beard: ["without a beard", "with a beard"],
-  Wearing_Hat: ["without a hat", "with a hat"],
-  Long_Hair: ["with short hair", "with long hair"],
-  Narrow_Eyes: ["with open eyes", "with closed eyes"],
-};
 const HINT = "z is x's code μ, α what the slider says, and feature_vector the mean code of faces with the attribute minus that of faces without. Morph takes z on a straight line to the second face's.";
 
 // What a reader moves, and how far it goes: see keepState.
