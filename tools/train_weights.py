@@ -343,6 +343,9 @@ FACE_JUDGE = {
     "epochs": 5, "batch_size": 128, "lr": 2e-3, "seed": 0,
     "spoiled": 0.3, "blur": 1.0, "shift": 0,
 }  # fmt: skip
+FACE_NETWORK = {
+    "image_shape": (3, 64, 64), "channels": (32, 64, 96), "outputs": len(avatars.NAMES)
+}  # fmt: skip
 # A second one, of another seed and build: what one judge helped to choose, the other reports.
 FACE_JUDGES = {
     "judge-avatars": (FACE_JUDGE, {}),
@@ -381,7 +384,7 @@ def targets() -> dict[str, dict]:
             **source,
             "faces": TRAINING_FACES,
             "judge": judge,
-            "network": judges.network(avatars.NAMES, **build),
+            "network": FACE_NETWORK | build,
         }
     for name, (config, sigma, count) in FACES.items():
         recipes[name] = {
@@ -565,7 +568,8 @@ def tossed_row(digits: Digits, model, made: dict) -> dict:
         "balance": {how: metrics.balance(judge, x, sharp) for how, x in drawn.items()},
     }
     if digits.architecture.kind == "vae":
-        row["nats"] = metrics.nats_per_latent(encode_images(model, test)).tolist()
+        nats = metrics.nats_of_latents(encode_images(model, test))
+        row["nats"] = nats.sort(descending=True).values.tolist()
     if made.get("curve"):
         row["curve"] = made["curve"]
     if digits.scored:

@@ -31,14 +31,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from vaelib.files import (
-    DataError,
-    cache_folder,
-    locked,
-    not_written,
-    remove_leftovers,
-    write_aside,
-)  # fmt: skip
+from vaelib.files import DataError, cache_folder, locked, not_written, remove_leftovers, write_aside
 from vaelib.images import Faces, attribute_index, room
 
 SIZE = 64
@@ -207,21 +200,18 @@ def _painters():
     return dicebear, dicebear_styles, resvg_py
 
 
-def _definition() -> bytes:
-    _, styles, _ = _painters()
-    return Path(next(iter(styles.__path__)), "avataaars.json").read_bytes()
-
-
 @cache
 def _style():
     """The style "Avataaars", its hats drawn above the hair and a little higher."""
-    definition = json.loads(_definition())
+    dicebear, styles, _ = _painters()
+    file = Path(next(iter(styles.__path__)), "avataaars.json")
+    definition = json.loads(file.read_text(encoding="utf-8"))
     definition["components"]["hat"] = copy.deepcopy(definition["components"]["top"])
     elements = definition["canvas"]["elements"]
     hair = next(i for i, element in enumerate(elements) if element["name"] == "top")
     elements.insert(hair + 1, {**elements[hair], "name": "hat"})
     elements[hair + 1]["attributes"] = {"transform": HAT_PLACE}
-    return _painters()[0].Style(definition)
+    return dicebear.Style(definition)
 
 
 def recipe() -> str:

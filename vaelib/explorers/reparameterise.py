@@ -3,10 +3,11 @@
 import math
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from vaelib import latent, losses, plots, weights
-from vaelib.explorers.widgets import Explorer, canvas, figure, png, posterior, slider
+from vaelib.explorers.widgets import Explorer, canvas, posterior, slider
 
 
 def reparameterisation_explorer(
@@ -26,18 +27,19 @@ def reparameterisation_explorer(
         "epsilon1": slider("ε₁", epsilon[0], -3, 3), "epsilon2": slider("ε₂", epsilon[1], -3, 3)
     }  # fmt: skip
     text = f"Reparameterisation: an image of a {digit}, its posterior, and a sample of it, decoded."
-    return Explorer(sliders, drawn, lambda: still(name, *shown, epsilon), text)
+    return Explorer(sliders, drawn, lambda figure: still(figure, name, *shown, epsilon), text)
 
 
 def still(
-    name: str, picture: Tensor, mu: Tensor, sigma: Tensor, epsilon=(0.0, 0.0), exact=False
-) -> bytes:
+    figure: Figure, name: str, picture: Tensor, mu: Tensor, sigma: Tensor, epsilon=(0.0, 0.0),
+    exact=False,
+) -> None:  # fmt: skip
     """A posterior ``mu``, ``sigma`` (2,) with one sample in it, and ``picture`` (1, C, H, W) beside
     what is decoded at mu and at the sample; on the plane the ``exact`` posterior, or not."""
     model, z = weights.load(name), mu + sigma * torch.tensor(epsilon)
     decoded = latent.decode_images(model, torch.stack([mu, z]))
-    drawn = figure(7.2, 3.4)
-    plane, sheet = drawn.subplots(1, 2)
+    figure.set_size_inches(7.2, 3.4)
+    plane, sheet = figure.subplots(1, 2)
     if exact:
         steps = torch.linspace(-8, 8, 81)
         grid = mu + sigma * torch.cartesian_prod(steps, steps)
@@ -52,4 +54,3 @@ def still(
     plane.set(title="q(z|x), and z in it", xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     plots.pictures(torch.cat([picture, decoded]), columns=3, ax=sheet)
     sheet.set_title("x, decoded $\\mu$, decoded $z$")
-    return png(drawn)
