@@ -246,19 +246,15 @@ def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bo
     from joblib import Parallel, delayed
 
     _painters()  # missing ones are named here and not by a worker
-    pieces = [(block, part) for block in blocks for part in range(0, BLOCK, 50)]
-    tasks = (delayed(_draw_range)(seed, block * BLOCK + part, 50, plant) for block, part in pieces)
+    starts = [block * BLOCK + part for block in blocks for part in range(0, BLOCK, 50)]
+    tasks = (delayed(_draw_range)(seed, start, 50, plant) for start in starts)
     drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)
-    with tqdm(total=len(blocks) * BLOCK, unit="face", desc="drawing", leave=False,
-              disable=not progress) as bar:  # fmt: skip
-        whole = []
-        for block, _ in pieces:
-            whole.append(next(drawn))
-            bar.update(50)
-            if len(whole) * 50 == BLOCK:
-                with write_aside(folder / f"{block}.npz") as file:
-                    np.savez_compressed(file, pixels=np.concatenate(whole))
-                whole = []
+    how = {"unit": "face", "unit_scale": 50, "desc": "drawing", "leave": False}
+    drawn = tqdm(drawn, total=len(starts), disable=not progress, **how)
+    for block in blocks:
+        whole = np.concatenate(list(itertools.islice(drawn, BLOCK // 50)))
+        with write_aside(folder / f"{block}.npz") as file:
+            np.savez_compressed(file, pixels=whole)
 
 
 def _draw_range(seed: int, start: int, count: int, plant) -> np.ndarray:

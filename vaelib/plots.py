@@ -184,11 +184,8 @@ class Table:
         def line(cells, tag):
             return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
-        body = "".join(line(row, "td") for row in self.rows)
-        return (
-            f'<table class="table"><thead>{line(self.columns, "th")}</thead>'
-            f"<tbody>{body}</tbody></table>"
-        )
+        head, body = line(self.columns, "th"), "".join(line(row, "td") for row in self.rows)
+        return f'<table class="table"><thead>{head}</thead><tbody>{body}</tbody></table>'
 
 
 def kl_integrand(mu: float, log_var: float, ax: Axes = None) -> Axes:

@@ -19,13 +19,9 @@ def reparameterisation_explorer(
     chosen first; epsilon: where the sliders start, within -3 to 3. Chapter 3 derives it.
     """
     shown = posterior(name, digit)
-    drawn = canvas(
-        "reparameterise", name=name, image=digit, colours=plots.DIGIT_COLORS,
-        epsilon1=float(epsilon[0]), epsilon2=float(epsilon[1]),
-    )  # fmt: skip
-    sliders = {
-        "epsilon1": slider("ε₁", epsilon[0], -3, 3), "epsilon2": slider("ε₂", epsilon[1], -3, 3)
-    }  # fmt: skip
+    starts = {"epsilon1": float(epsilon[0]), "epsilon2": float(epsilon[1])}
+    drawn = canvas("reparameterise", name=name, image=digit, colours=plots.DIGIT_COLORS, **starts)
+    sliders = {at: slider(label, starts[at], -3, 3) for at, label in zip(starts, ("ε₁", "ε₂"))}
     text = f"Reparameterisation: an image of a {digit}, its posterior, and a sample of it, decoded."
     return Explorer(sliders, drawn, lambda figure: still(figure, name, *shown, epsilon), text)
 
