@@ -3,6 +3,7 @@
 In a browser: tests/book/test_playground.py. By finite differences: tests/js/train.test.mjs.
 """
 
+import base64
 import json
 import subprocess
 import zlib
@@ -153,7 +154,8 @@ def test_python_sets_and_reads_the_switches():
     canvas.set_state({"beta": 4.0, "seed": 9})  # as from the page
     assert (canvas.beta, canvas.seed) == (4, 9)
     assert [exhibit["name"] for exhibit in state["museum"]] == list(explore.MUSEUM)
-    assert explorer._still().startswith(b"\x89PNG")
+    still = base64.b64decode(explorer._repr_mimebundle_()["image/png"])
+    assert still.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
