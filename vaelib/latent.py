@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from vaelib.data import Images
 from vaelib.models import VAE
 
+BATCH = 100  # of faces: what is between two layers stays in the processor's cache, twice as fast
+
 
 class Codes(NamedTuple):
     """The encoded images: ``mu`` (N, K); ``log_var`` (N, K), None for an autoencoder; ``z``
@@ -30,7 +32,7 @@ class Codes(NamedTuple):
 
 
 @torch.no_grad()
-def encode_images(model: nn.Module, images: Images, seed: int = 0, batch_size=1000) -> Codes:
+def encode_images(model: nn.Module, images: Images, seed: int = 0, batch_size=BATCH) -> Codes:
     """Encode a data set, on the model's device; the result is on the CPU.
 
     ``seed`` fixes the sampled ``z``. ``z`` is one draw from each image's posterior, so all N of
@@ -57,7 +59,7 @@ def encode_images(model: nn.Module, images: Images, seed: int = 0, batch_size=10
 
 
 @torch.no_grad()
-def decode_images(model: nn.Module, z: Tensor, batch_size: int = 1000) -> Tensor:
+def decode_images(model: nn.Module, z: Tensor, batch_size: int = BATCH) -> Tensor:
     """Pictures (N, C, H, W) in [0, 1] of the codes ``z`` (N, K): the sigmoid of the logits."""
     device = next(model.parameters()).device
     model.eval()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.data import Faces, Images
-from vaelib.latent import Codes, decode_images, encode_images, interpolate, sample_prior
+from vaelib.latent import BATCH, Codes, decode_images, encode_images, interpolate, sample_prior
 from vaelib.losses import kl_divergence
 from vaelib.training import evaluate
 
@@ -21,7 +21,7 @@ SAMPLERS = ("prior", "box", "gaussian", "mixture")
 @torch.no_grad()
 def judge_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
     """Class probabilities (N, 10) of pictures (N, 1, 28, 28) in [0, 1]."""
-    return torch.cat([judge(part).softmax(1) for part in pictures.split(1000)])
+    return torch.cat([judge(part).softmax(1) for part in pictures.split(BATCH)])
 
 
 def accuracy(judge: nn.Module, images: Images) -> float:
@@ -33,7 +33,7 @@ def accuracy(judge: nn.Module, images: Images) -> float:
 @torch.no_grad()
 def attribute_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
     """Probability (N, A) of each attribute, judged from pictures (N, C, H, W) in [0, 1]."""
-    return torch.cat([judge(part).sigmoid() for part in pictures.split(500)])
+    return torch.cat([judge(part).sigmoid() for part in pictures.split(BATCH)])
 
 
 def attribute_accuracy(judge: nn.Module, faces: Faces) -> Tensor:
