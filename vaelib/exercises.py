@@ -112,7 +112,7 @@ def check_gaussian_sample(answer: Callable | None) -> Verdict:
             + epsilon @ torch.linalg.cholesky(codes.T.corrcoef()).T,
         }
 
-    def judged(codes, epsilon):
+    def canonical(codes, epsilon):
         got = answer(codes.clone(), epsilon.clone())
         right = _is_another_root(answer, codes, epsilon, got)
         return explain(codes, epsilon)[0] if right else got
@@ -121,7 +121,7 @@ def check_gaussian_sample(answer: Callable | None) -> Verdict:
         (_normal(n, k) @ _normal(k, k, seed=1) + _normal(k, seed=2), _normal(m, k, seed=3))
         for n, k, m in ((50, 3, 4), (80, 2, 7))
     ]
-    return _judge(answer and judged, explain, *cases)
+    return _judge(answer and canonical, explain, *cases)
 
 
 def _is_another_root(answer: Callable, codes: Tensor, epsilon: Tensor, got: Tensor) -> bool:

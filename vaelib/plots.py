@@ -65,7 +65,7 @@ def underline(ax: Axes, which: Tensor, columns: int, shape: tuple[int, int] = (2
     return ax
 
 
-def manifold(
+def sheet(
     decoded: Tensor | Images, extent: tuple[float, float, float, float] | None = None,
     ax: Axes = None, ink: bool | None = None,
 ) -> Axes:  # fmt: skip
