@@ -247,27 +247,24 @@ def check_slerp(answer: Callable | None) -> Verdict:
     def explain(start, end, t):
         lengths = start.norm(dim=1, keepdim=True), end.norm(dim=1, keepdim=True)
         a, b = start / lengths[0], end / lengths[1]
-        angle = (a * b).sum(1, keepdim=True).acos()
-
-        def length_at(t):
-            return (1 - t) * lengths[0] + t * lengths[1]
+        angle, length = (a * b).sum(1, keepdim=True).acos(), torch.lerp(*lengths, t)
 
         def arc(t, angle, a=a, b=b):
             return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
 
-        line, right = (1 - t) * start + t * end, length_at(t) * arc(t, angle)
+        line, right = torch.lerp(start, end, t), length * arc(t, angle)
         return right, {
             "the straight path": line,
-            "from end to start": length_at(1 - t) * arc(1 - t, angle),
+            "from end to start": torch.lerp(*lengths, 1 - t) * arc(1 - t, angle),
             "length 1": arc(t, angle),
-            "length of start": length_at(0) * arc(t, angle),
+            "length of start": lengths[0] * arc(t, angle),
             "codes themselves on the arc": arc(t, angle, start, end),
             "no fraction line": right * angle.sin(),
-            "straight path bent": length_at(t) * line / line.norm(dim=1, keepdim=True),
-            "angle of codes of any length": length_at(t)
+            "straight path bent": length * line / line.norm(dim=1, keepdim=True),
+            "angle of codes of any length": length
             * arc(t, (start * end).sum(1, keepdim=True).acos()),
-            "one angle for the whole batch": length_at(t) * arc(t, (a * b).sum().acos()),
-            "path stands still": length_at(0.3) * arc(0.3, angle),
+            "one angle for the whole batch": length * arc(t, (a * b).sum().acos()),
+            "path stands still": torch.lerp(*lengths, 0.3) * arc(0.3, angle),
         }
 
     # Short ones first: then the arc cosine of their product is a number, if a wrong one.
