@@ -93,16 +93,22 @@ MEANS = [
 ]
 
 
-def test_attributes_are_tossed_independently_and_as_often_as_said():
-    has = torch.tensor([traits(0, i)[0] for i in range(20_000)]).double()
+@pytest.fixture(scope="module")
+def tossed():
+    """What 20,000 faces of seed 0 have, and the tosses behind their looks."""
+    return [traits(0, i) for i in range(20_000)]
+
+
+def test_attributes_are_tossed_independently_and_as_often_as_said(tossed):
+    has = torch.tensor([each for each, _ in tossed]).double()
     for share, (name, expected) in zip(has.mean(0).tolist(), avatars.ATTRIBUTES.items()):
         assert share == pytest.approx(expected, abs=0.015), name  # over four standard errors
     for a, b in itertools.combinations(range(len(NAMES)), 2):
         assert abs(torch.corrcoef(has[:, [a, b]].T)[0, 1]) < 0.03, (NAMES[a], NAMES[b])
 
 
-def test_no_skin_tone_is_rarer_or_wears_other_hair():
-    rows = [avatars.options(*traits(0, i)) for i in range(20_000)]
+def test_no_skin_tone_is_rarer_or_wears_other_hair(tossed):
+    rows = [avatars.options(*each) for each in tossed]
     tones = [row["skinColor"] for row in rows]
     hair = avatars.DECIDED["Blond_Hair"]["hairColor"]
     for tone in avatars.LOOKS["skinColor"]:

@@ -19,6 +19,7 @@ import pytest
 import torch
 import weight_files
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import codes as writer
 import replay
@@ -150,14 +151,21 @@ def test_the_exact_posterior_and_its_bounds_are_pytorchs():
     grid = torch.cartesian_prod(middles, middles)
     with torch.no_grad():
         mu, log_var = model.encode(x)
-        logits = (model.decode(part).flatten(1) for part in grid.split(20_000))
+        logits = (model.decode(part).flatten(1) for part in grid.split(5000))
         rows = [
             part @ x.flatten(1).T - torch.nn.functional.softplus(part).sum(1, keepdim=True)
             for part in logits
         ]
         epsilon = torch.randn(20_000, 1, 2, generator=torch.Generator().manual_seed(0))
         z = mu + (log_var / 2).exp() * epsilon
-        log_w = torch.stack([-losses.bernoulli_nll(model.decode(part), x) for part in z])
+        log_w = torch.cat(
+            [
+                -losses.bernoulli_nll(
+                    model.decode(part.flatten(0, 1)), x.repeat(len(part), 1, 1, 1)
+                ).unflatten(0, part.shape[:2])
+                for part in z.split(1000)
+            ]
+        )
     zero = torch.zeros(2)
     log_w = log_w + losses.log_normal(z, zero, zero) - losses.log_normal(z, mu, log_var)
     joint = torch.cat(rows).double() + losses.log_normal(grid, zero, zero)[:, None]
@@ -620,7 +628,7 @@ def test_the_still_of_noise_to_face_shows_the_flows_own_way(monkeypatch):
         Axes, "scatter", lambda ax, *xy, **options: seen["clouds"].append(torch.stack(xy, 1))
         or scatter(ax, *xy, **options),
     )  # fmt: skip
-    explore.noise_to_face({"Smiling": True}, time=0.5, steps=3, draw=7)._still()
+    explore.noise_to_face({"Smiling": True}, time=0.5, steps=3, draw=7)._still(Figure())
     shown, model = explorer_assets.load_flow(), weights.load(explorer_assets.FLOW)
     told = torch.tensor([[float(name == "Smiling") for name in avatars.NAMES]]).expand(100, -1)
     z = shown["noise"].repeat(4, 1, 1)

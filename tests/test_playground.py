@@ -3,6 +3,7 @@
 In a browser: tests/book/test_playground.py. By finite differences: tests/js/train.test.mjs.
 """
 
+import base64
 import json
 import subprocess
 import zlib
@@ -51,14 +52,17 @@ def in_node(settings: dict, x: torch.Tensor, epsilons: torch.Tensor, seed: int =
         input=json.dumps(asked), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
-    return json.loads(answer.stdout)
+    got = json.loads(answer.stdout)
+    for key in ("start", "gradient"):
+        got[key] = torch.frombuffer(bytearray(base64.b64decode(got[key])), dtype=torch.float32)
+    return got
 
 
-def network(numbers: list[float]) -> torch.nn.Module:
+def network(numbers: torch.Tensor) -> torch.nn.Module:
     """PyTorch's network with the weights that node began with."""
     model = NETWORK.build(seed=0)
     assert len(numbers) == sum(p.numel() for p in model.parameters())
-    torch.nn.utils.vector_to_parameters(torch.tensor(numbers), model.parameters())
+    torch.nn.utils.vector_to_parameters(numbers, model.parameters())
     return model
 
 
@@ -93,7 +97,7 @@ def test_every_gradient_is_pytorchs(settings):
     wanted = torch.stack([total, nll, kl]).tolist()
     terms = got["terms"]
     assert [terms["loss"], terms["reconstruction"], sum(terms["kl"])] == pytest.approx(wanted, 1e-5)
-    difference = torch.tensor(got["gradient"], dtype=torch.double) - gradient
+    difference = got["gradient"].double() - gradient
     at = 0
     for name, parameter in model.named_parameters():
         part = slice(at, at := at + parameter.numel())
@@ -127,7 +131,8 @@ def test_digits_are_kept_in_four_bits_each_class_alike():
     for name, images, count in (("train", mnist.train, 4000), ("heldout", mnist.test, 1000)):
         _, tensors = weights.read(explorer_assets.STATIC / f"{name}.safetensors")
         assert tensors["labels"].bincount().tolist() == [count // 10] * 10
-        packed = torch.tensor(list(zlib.decompress(bytes(tensors["zlib"].tolist()))))
+        unzipped = bytearray(zlib.decompress(tensors["zlib"].numpy().tobytes()))
+        packed = torch.frombuffer(unzipped, dtype=torch.uint8)
         rows = packed.reshape(count, 14, 28)
         levels = torch.stack([rows // 16, rows % 16], dim=2).flatten(1, 2)
         wanted = (images.pixels[:, 0].float() / 17).round()
@@ -153,7 +158,8 @@ def test_python_sets_and_reads_the_switches():
     canvas.set_state({"beta": 4.0, "seed": 9})  # as from the page
     assert (canvas.beta, canvas.seed) == (4, 9)
     assert [exhibit["name"] for exhibit in state["museum"]] == list(explore.MUSEUM)
-    assert explorer._still().startswith(b"\x89PNG")
+    still = base64.b64decode(explorer._repr_mimebundle_()["image/png"])
+    assert still.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

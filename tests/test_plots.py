@@ -60,7 +60,7 @@ def posteriors(n=50):
 
 HELPERS = {
     "pictures": lambda ax: plots.pictures(images(), ax=ax),
-    "manifold": lambda ax: plots.manifold(images(6).unflatten(0, (2, 3)), ax=ax),
+    "sheet": lambda ax: plots.sheet(images(6).unflatten(0, (2, 3)), ax=ax),
     "digit_map": lambda ax: plots.digit_map(*judged(), (-3, 3, -2, 2), ax=ax),
     "codes": lambda ax: plots.codes(points(), labels(), ax=ax),
     "histogram": lambda ax: plots.histogram_against_normal(points()[:, 0], ax=ax),
@@ -155,7 +155,7 @@ def test_pictures_in_colour_keep_their_channels_and_have_white_gaps():
 def test_grey_levels_mean_the_same_in_every_figure():
     for pictures in (images(2), images(2) * 0.1, torch.zeros(2, 1, 4, 4)):
         assert plots.pictures(pictures).get_images()[0].get_clim() == (0, 1)
-        assert plots.manifold(pictures[None]).get_images()[0].get_clim() == (0, 1)
+        assert plots.sheet(pictures[None]).get_images()[0].get_clim() == (0, 1)
 
 
 def shown(ax):
@@ -192,15 +192,15 @@ def test_paper_is_white_between_the_pictures_and_after_the_last(ink):
     assert (sheet[:4, :6] < 0.6).all()
 
 
-def test_a_manifold_of_photographs_is_no_negative():
+def test_a_sheet_of_photographs_is_no_negative():
     x = photographs(4).float()
-    light = shown(plots.manifold(x.unflatten(0, (2, 2)), ink=False))
-    ink = shown(plots.manifold(x.unflatten(0, (2, 2))))
+    light = shown(plots.sheet(x.unflatten(0, (2, 2)), ink=False))
+    ink = shown(plots.sheet(x.unflatten(0, (2, 2))))
     torch.testing.assert_close(light, 1 - ink, atol=0.01, rtol=0)
     assert (light[:, 5] == 1).all()
-    assert shown(plots.manifold(photographs(4))).equal(light)  # in reading order, as a square
+    assert shown(plots.sheet(photographs(4))).equal(light)  # in reading order, as a square
     with pytest.raises(ValueError, match="6 images are no square"):
-        plots.manifold(photographs(6))
+        plots.sheet(photographs(6))
 
 
 def test_colours_are_light_whatever_is_said():
@@ -219,9 +219,9 @@ def test_titles_stand_at_their_rows():
     assert [5 <= tick < 9 for tick in ax.get_yticks()] == [False, True]
 
 
-def test_a_manifold_is_seamless_and_keeps_its_grid():
+def test_a_sheet_is_seamless_and_keeps_its_grid():
     decoded = images(6).unflatten(0, (2, 3))
-    sheet = sheet_of(plots.manifold(decoded))
+    sheet = sheet_of(plots.sheet(decoded))
     assert sheet.shape == (2 * 4, 3 * 6)
     for row in range(2):
         for column in range(3):
@@ -229,8 +229,8 @@ def test_a_manifold_is_seamless_and_keeps_its_grid():
             torch.testing.assert_close(found, decoded[row, column, 0])
 
 
-def test_a_manifold_with_an_extent_has_named_axes_with_its_first_row_on_top():
-    ax = plots.manifold(images(6).unflatten(0, (2, 3)), extent=(-3, 3, -2, 2))
+def test_a_sheet_with_an_extent_has_named_axes_with_its_first_row_on_top():
+    ax = plots.sheet(images(6).unflatten(0, (2, 3)), extent=(-3, 3, -2, 2))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("$z_1$", "$z_2$")
     assert ax.get_images()[0].get_extent() == [-3, 3, -2, 2]
     assert ax.get_images()[0].origin == "upper"

@@ -372,6 +372,9 @@ def test_each_row_of_scores_is_of_todays_recipe_and_none_is_missing():
 def test_a_row_of_scores_is_what_its_model_scores():
     found, said = train_weights.row_of("vae-mnist-2d"), weights.scores()["vae-mnist-2d"]
     assert found.keys() == said.keys()
+    figures = weights.recipe("vae-mnist-2d")["figures"]
+    for name in ("reconstruction", "kl"):
+        assert found[name] == pytest.approx(figures[name], rel=1e-4), name
     for name in found.keys() - {"hash", "recognised", "balance", "thin"}:
         assert found[name] == pytest.approx(said[name], rel=0.01, abs=0.005), name
     for name in ("recognised", "balance", "thin"):  # of 2,000 draws, some right at the threshold

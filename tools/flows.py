@@ -36,11 +36,11 @@ def figures(vae: str, flow: Flow) -> dict:
     drawn = {"prior": sample_prior(2000, flow.latent_dim), "flow": flow.sample(2000)}
     drawn = {how: decode_images(model, z) for how, z in drawn.items()}
     if vae == "vae-avatars":
-        held_out = avatars.faces(2000, start=20_000).float()
+        held_out = avatars.faces(2000, start=20_000)
         found = {}
         for name in ("judge-avatars", "judge-avatars-2"):
             judge = weights.load(name)
-            threshold = metrics.clarity(judge, held_out).quantile(0.05)
+            threshold = metrics.clarity_threshold(judge, held_out)
             found[name] = {
                 how: (metrics.clarity(judge, x) >= threshold).double().mean().item()
                 for how, x in drawn.items()

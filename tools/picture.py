@@ -20,7 +20,7 @@ def main() -> None:
     grid = latent.quantile_grid(15)
     figure, axes = plots.panels(2, height=4.8)
     for ax, (title, name) in zip(axes, MODELS.items()):
-        plots.manifold(latent.manifold(weights.load(name), grid), ax=ax)
+        plots.sheet(latent.manifold(weights.load(name), grid), ax=ax)
         ax.set_title(title)
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=110)

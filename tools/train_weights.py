@@ -343,6 +343,9 @@ FACE_JUDGE = {
     "epochs": 5, "batch_size": 128, "lr": 2e-3, "seed": 0,
     "spoiled": 0.3, "blur": 1.0, "shift": 0,
 }  # fmt: skip
+FACE_NETWORK = {
+    "image_shape": (3, 64, 64), "channels": (32, 64, 96), "outputs": len(avatars.NAMES)
+}  # fmt: skip
 # A second one, of another seed and build: what one judge helped to choose, the other reports.
 FACE_JUDGES = {
     "judge-avatars": (FACE_JUDGE, {}),
@@ -381,7 +384,7 @@ def targets() -> dict[str, dict]:
             **source,
             "faces": TRAINING_FACES,
             "judge": judge,
-            "network": judges.network(avatars.NAMES, **build),
+            "network": FACE_NETWORK | build,
         }
     for name, (config, sigma, count) in FACES.items():
         recipes[name] = {
@@ -511,7 +514,8 @@ def figures(name: str, model) -> dict:
     config, sigma, _ = FACES[name]
     mean = decode_images(model, encode_images(model, held_out).mu)
     squares = (mean - held_out.float()).square().mean().item()
-    terms = evaluate(model, held_out, gaussian_loss(sigma), config.beta)
+    # In batches of 100 the draws are those of 1,000, and the work is less.
+    terms = evaluate(model, held_out, gaussian_loss(sigma), config.beta, batch_size=100)
     return {**terms._asdict(), "mean_squared_error": squares}
 
 
@@ -565,7 +569,8 @@ def tossed_row(digits: Digits, model, made: dict) -> dict:
         "balance": {how: metrics.balance(judge, x, sharp) for how, x in drawn.items()},
     }
     if digits.architecture.kind == "vae":
-        row["nats"] = metrics.nats_per_latent(encode_images(model, test)).tolist()
+        nats = metrics.nats_of_latents(encode_images(model, test))
+        row["nats"] = nats.sort(descending=True).values.tolist()
     if made.get("curve"):
         row["curve"] = made["curve"]
     if digits.scored:

@@ -31,14 +31,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from vaelib.files import (
-    DataError,
-    cache_folder,
-    locked,
-    not_written,
-    remove_leftovers,
-    write_aside,
-)  # fmt: skip
+from vaelib.files import DataError, cache_folder, locked, not_written, remove_leftovers, write_aside
 from vaelib.images import Faces, attribute_index, room
 
 SIZE = 64
@@ -207,21 +200,18 @@ def _painters():
     return dicebear, dicebear_styles, resvg_py
 
 
-def _definition() -> bytes:
-    _, styles, _ = _painters()
-    return Path(next(iter(styles.__path__)), "avataaars.json").read_bytes()
-
-
 @cache
 def _style():
     """The style "Avataaars", its hats drawn above the hair and a little higher."""
-    definition = json.loads(_definition())
+    dicebear, styles, _ = _painters()
+    file = Path(next(iter(styles.__path__)), "avataaars.json")
+    definition = json.loads(file.read_text(encoding="utf-8"))
     definition["components"]["hat"] = copy.deepcopy(definition["components"]["top"])
     elements = definition["canvas"]["elements"]
     hair = next(i for i, element in enumerate(elements) if element["name"] == "top")
     elements.insert(hair + 1, {**elements[hair], "name": "hat"})
     elements[hair + 1]["attributes"] = {"transform": HAT_PLACE}
-    return _painters()[0].Style(definition)
+    return dicebear.Style(definition)
 
 
 def recipe() -> str:
@@ -256,19 +246,15 @@ def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bo
     from joblib import Parallel, delayed
 
     _painters()  # missing ones are named here and not by a worker
-    pieces = [(block, part) for block in blocks for part in range(0, BLOCK, 50)]
-    tasks = (delayed(_draw_range)(seed, block * BLOCK + part, 50, plant) for block, part in pieces)
+    starts = [block * BLOCK + part for block in blocks for part in range(0, BLOCK, 50)]
+    tasks = (delayed(_draw_range)(seed, start, 50, plant) for start in starts)
     drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)
-    with tqdm(total=len(blocks) * BLOCK, unit="face", desc="drawing", leave=False,
-              disable=not progress) as bar:  # fmt: skip
-        whole = []
-        for block, _ in pieces:
-            whole.append(next(drawn))
-            bar.update(50)
-            if len(whole) * 50 == BLOCK:
-                with write_aside(folder / f"{block}.npz") as file:
-                    np.savez_compressed(file, pixels=np.concatenate(whole))
-                whole = []
+    how = {"unit": "face", "unit_scale": 50, "desc": "drawing", "leave": False}
+    drawn = tqdm(drawn, total=len(starts), disable=not progress, **how)
+    for block in blocks:
+        whole = np.concatenate(list(itertools.islice(drawn, BLOCK // 50)))
+        with write_aside(folder / f"{block}.npz") as file:
+            np.savez_compressed(file, pixels=whole)
 
 
 def _draw_range(seed: int, start: int, count: int, plant) -> np.ndarray:

@@ -4,14 +4,7 @@
 
 A checker returns a :class:`Verdict`, which prints as its sentence and is true only for a right
 answer. It says nothing but "not attempted yet" about a stub, and it never prints the right values.
-
-How to add one. Write ``explain``: inputs -> the right values and the typical mistakes, each by its
-name and the values it leads to. What is said to it stands in ``sentences.json``; those that are
-published stand in :mod:`vaelib.mistakes`. Hand it to ``_judge`` with inputs whose axes have
-different lengths, so that a mistake in the axis shows, and with others of another size, so that no
-number of the first can be built in. Then feed it wrong and right answers in
-tests/test_exercises.py. A sentence names what happened and asks a question; it gives no formula.
-The checkers stand in the order of the chapters.
+The checkers stand in the order of the chapters; CONTRIBUTING.md says how to add one.
 """
 
 import json
@@ -55,9 +48,9 @@ def check_normal_from_uniform(answer: Callable | None) -> Verdict:
     draws = []
     for uniform in (u, other):
         with seeded(0):  # Box and Muller may draw more numbers, and each time alike
-            z, early = _call(answer, (uniform.float(), mu, log_var), mu.shape)
-        if early is not None:
-            return early
+            z = _call(answer, (uniform.float(), mu, log_var), mu.shape)
+        if isinstance(z, Verdict):
+            return z
         draws.append(z.detach())
     z, sigma = draws[0], (log_var / 2).exp()
     mistakes = {
@@ -79,10 +72,9 @@ def check_bernoulli_nll(answer: Callable | None) -> Verdict:
 
     def explain(logits, x):
         right, count = losses.bernoulli_nll(logits, x), x[0].numel()
-        p = MISTAKES["no sigmoid"].formula(logits)
         return right, {
             **_published("reconstruction", logits, x),
-            "no sigmoid": -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1),
+            "no sigmoid": -(x * logits.log() + (1 - x) * (1 - logits).log()).flatten(1).sum(1),
             "likelihood itself": -right,
             "mean over the batch": right.mean(),
             "averaged over all": right.mean() / count,
@@ -120,7 +112,7 @@ def check_gaussian_sample(answer: Callable | None) -> Verdict:
             + epsilon @ torch.linalg.cholesky(codes.T.corrcoef()).T,
         }
 
-    def judged(codes, epsilon):
+    def canonical(codes, epsilon):
         got = answer(codes.clone(), epsilon.clone())
         right = _is_another_root(answer, codes, epsilon, got)
         return explain(codes, epsilon)[0] if right else got
@@ -129,7 +121,7 @@ def check_gaussian_sample(answer: Callable | None) -> Verdict:
         (_normal(n, k) @ _normal(k, k, seed=1) + _normal(k, seed=2), _normal(m, k, seed=3))
         for n, k, m in ((50, 3, 4), (80, 2, 7))
     ]
-    return _judge(answer and judged, explain, *cases)
+    return _judge(answer and canonical, explain, *cases)
 
 
 def _is_another_root(answer: Callable, codes: Tensor, epsilon: Tensor, got: Tensor) -> bool:
@@ -148,17 +140,16 @@ def check_reparameterise(answer: Callable | None) -> Verdict:
     """answer(mu, log_var), both (N, K) -> z (N, K), one sample of N(mu, sigma^2) for each image."""
     mu, log_var = (inputs.requires_grad_() for inputs in _two_kinds())
     with seeded(0):  # the student draws from the global generator, and each time alike
-        z, early = _call(answer, (mu, log_var), mu.shape)
-        again, _ = _call(answer, (mu, log_var), mu.shape)
-        _, other = _call(answer, (mu.detach()[:5, :2], log_var.detach()[:5, :2]), (5, 2))
-    if early is not None:
-        return early
+        z, again = (_call(answer, (mu, log_var), mu.shape) for _ in range(2))
+        other = _call(answer, (mu.detach()[:5, :2], log_var.detach()[:5, :2]), (5, 2))
+    if isinstance(z, Verdict):
+        return z
     sentence = _not_drawn_from(z.detach(), mu.detach(), log_var.detach())
-    if sentence is None and again is not None and torch.equal(z, again):
+    if sentence is None and isinstance(again, Tensor) and torch.equal(z, again):
         sentence = "Two calls gave the same numbers. Will epsilon be new for each batch?"
     if sentence:
         return Verdict(WRONG, sentence)
-    if other is not None:
+    if isinstance(other, Verdict):
         return other
     deviation = (z - mu).detach()
     gradients = [None, None]
@@ -203,26 +194,20 @@ def check_kl_divergence(answer: Callable | None) -> Verdict:
 def check_kl_between(answer: Callable | None) -> Verdict:
     """answer(mu_q, log_var_q, mu_p, log_var_p), all (N, K) -> KL(q || p) of each image (N,)."""
 
-    def kl(mu_q, log_var_q, mu_p, log_var_p, square=True, scale=True):
-        distance = (mu_q - mu_p) ** 2 if square else mu_q**2 - mu_p**2
-        distance = distance / log_var_p.exp() if scale else distance
-        ratio = log_var_q - log_var_p
-        return -0.5 * (1 + ratio - distance - ratio.exp()).sum(1)
-
-    def explain(*inputs):
-        q, p = inputs[:2], inputs[2:]
-        right = kl(*q, *p)
+    def explain(mu_q, log_var_q, mu_p, log_var_p):
+        kl, off, ratio = losses.kl_divergence, mu_q - mu_p, log_var_q - log_var_p
+        sigma_q, sigma_p = (log_var_q / 2).exp(), (log_var_p / 2).exp()
+        right = kl(off / sigma_p, ratio)  # where p is the standard normal
         return right, {
-            "KL(p || q)": kl(*p, *q),
-            "the KL to the standard normal": losses.kl_divergence(*q),
-            "distance without units": kl(*q, *p, scale=False),
-            "difference of squares": kl(*q, *p, square=False),
-            "a difference of two KLs": losses.kl_divergence(*q) - losses.kl_divergence(*p),
+            "KL(p || q)": kl(off / sigma_q, -ratio),
+            "the KL to the standard normal": kl(mu_q, log_var_q),
+            "distance without units": kl(off, ratio),
+            "difference of squares": right + (mu_p * off / sigma_p**2).sum(1),
+            "a difference of two KLs": kl(mu_q, log_var_q) - kl(mu_p, log_var_p),
             "twice": 2 * right,
             "sign of the KL": -right,
-            "distance in units of q": right
-            + 0.5 * ((q[0] - p[0]) ** 2 * (1 / q[1].exp() - 1 / p[1].exp())).sum(1),
-            "mean over the latents": right / q[0].shape[1],
+            "distance in units of q": kl(off / sigma_q, ratio),
+            "mean over the latents": right / mu_q.shape[1],
             **_over_the_batch(right),
         }
 
@@ -262,27 +247,24 @@ def check_slerp(answer: Callable | None) -> Verdict:
     def explain(start, end, t):
         lengths = start.norm(dim=1, keepdim=True), end.norm(dim=1, keepdim=True)
         a, b = start / lengths[0], end / lengths[1]
-        angle = (a * b).sum(1, keepdim=True).acos()
-
-        def length_at(t):
-            return (1 - t) * lengths[0] + t * lengths[1]
+        angle, length = (a * b).sum(1, keepdim=True).acos(), torch.lerp(*lengths, t)
 
         def arc(t, angle, a=a, b=b):
             return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
 
-        line, right = (1 - t) * start + t * end, length_at(t) * arc(t, angle)
+        line, right = torch.lerp(start, end, t), length * arc(t, angle)
         return right, {
             "the straight path": line,
-            "from end to start": length_at(1 - t) * arc(1 - t, angle),
+            "from end to start": torch.lerp(*lengths, 1 - t) * arc(1 - t, angle),
             "length 1": arc(t, angle),
-            "length of start": length_at(0) * arc(t, angle),
+            "length of start": lengths[0] * arc(t, angle),
             "codes themselves on the arc": arc(t, angle, start, end),
             "no fraction line": right * angle.sin(),
-            "straight path bent": length_at(t) * line / line.norm(dim=1, keepdim=True),
-            "angle of codes of any length": length_at(t)
+            "straight path bent": length * line / line.norm(dim=1, keepdim=True),
+            "angle of codes of any length": length
             * arc(t, (start * end).sum(1, keepdim=True).acos()),
-            "one angle for the whole batch": length_at(t) * arc(t, (a * b).sum().acos()),
-            "path stands still": length_at(0.3) * arc(0.3, angle),
+            "one angle for the whole batch": length * arc(t, (a * b).sum().acos()),
+            "path stands still": torch.lerp(*lengths, 0.3) * arc(0.3, angle),
         }
 
     # Short ones first: then the arc cosine of their product is a number, if a wrong one.
@@ -489,9 +471,9 @@ def _judge(
     explain(*inputs) -> the right values, and the mistakes: names with what they lead to.
     """
     for number, inputs in enumerate(cases):
-        got, early = _call(answer, inputs)
-        if early is not None:
-            return early
+        got = _call(answer, inputs)
+        if isinstance(got, Verdict):
+            return got
         right, mistakes = explain(*(_in_double(given) for given in inputs))
         if _same(got, right):
             continue
@@ -500,8 +482,8 @@ def _judge(
                 return Verdict(WRONG, SENTENCES[sentence])
         if got.shape != right.shape:
             return _wrong_shape(got, right.shape, inputs)
-        again, _ = _call(answer, inputs)
-        if again is not None and not _same(got, again.detach()):
+        again = _call(answer, inputs)
+        if isinstance(again, Tensor) and not _same(got, again.detach()):
             return Verdict(WRONG, "Two calls with the same inputs differ. Where does chance enter?")
         if not (unforeseen or number or got.isfinite().all()):
             return Verdict(WRONG, "Some values are infinite or not a number.")
@@ -514,30 +496,25 @@ def _in_double(given: Tensor | float) -> Tensor | float:
     return given.double() if isinstance(given, Tensor) and given.is_floating_point() else given
 
 
-def _call(
-    answer: Callable | None, inputs: Sequence[Tensor | float], shape: torch.Size | None = None
-) -> tuple[Tensor | None, Verdict | None]:
+def _call(answer: Callable | None, inputs: Sequence, shape=None) -> Tensor | Verdict:
     """What ``answer`` gives for copies of ``inputs``, or else the verdict that ends the matter."""
     stub = Verdict(NOT_ATTEMPTED, "not attempted yet")
     if answer is None:
-        return None, stub
+        return stub
     try:
         got = answer(*(i.clone() if isinstance(i, Tensor) else i for i in inputs))
     except NotImplementedError:
-        return None, stub
+        return stub
     except Exception as error:  # the student's own, of whatever kind; it is shown to them
-        message = f"Your function stopped with {type(error).__name__}: {error}"
-        return None, Verdict(WRONG, message)
+        return Verdict(WRONG, f"Your function stopped with {type(error).__name__}: {error}")
     if got is None or got is ...:
-        return None, stub
+        return stub
     try:
         got = torch.as_tensor(got, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
-        message = f"Expected a tensor; your function returned a {type(got).__name__}."
-        return None, Verdict(WRONG, message)
-    if shape is not None and got.shape != shape:
-        return None, _wrong_shape(got, shape, inputs)
-    return got, None
+        return Verdict(WRONG, f"Expected a tensor; your function returned a {type(got).__name__}.")
+    right = shape is None or got.shape == shape
+    return got if right else _wrong_shape(got, shape, inputs)
 
 
 def _wrong_shape(got: Tensor, shape: torch.Size, inputs: Sequence[Tensor | float]) -> Verdict:
@@ -556,6 +533,6 @@ def _how_far(got: Tensor, right: Tensor) -> str:
     """A hint for a mistake that nobody foresaw, without the right values."""
     wrong = ~torch.isclose(got.detach(), right, rtol=1e-4, atol=1e-5)
     side = got.detach()[wrong] > right[wrong]
-    where = "too large" if side.all() else "now too large, now too small"
-    where = where if side.any() else "too small"
+    mixed = "now too large, now too small" if side.any() else "too small"
+    where = "too large" if side.all() else mixed
     return SENTENCES["how far"].format(int(wrong.sum()), wrong.numel(), where)

@@ -14,10 +14,7 @@ import torch
 from vaelib import avatars, weights
 
 STATIC = Path(__file__).parent / "static"
-BETAS = {
-    "beta-0": 0, "beta-0p1": 0.1, "beta-0p5": 0.5, "beta-1": 1, "beta-2": 2, "beta-4": 4,
-    "beta-8": 8,
-}  # fmt: skip
+BETAS = {f"beta-{beta}".replace(".", "p"): beta for beta in (0, 0.1, 0.5, 1, 2, 4, 8)}
 FACE_MODEL, FLOW = "vae-avatars", "flow-avatars"
 _TOOL = "python tools/codes.py"
 

@@ -6,8 +6,6 @@ judges is in :mod:`vaelib.metrics`; the shipped ones are ``judge-mnist``, which
 ``tools/digit_judge.py`` trains, and ``judge-avatars``.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,11 +13,6 @@ from tqdm import tqdm
 
 from vaelib.data import Faces, Images
 from vaelib.models import Judge, seeded
-
-
-def network(names: Sequence[str], image_shape=(3, 64, 64), channels=(32, 64, 96)) -> dict:
-    """The arguments of :class:`vaelib.models.Judge` for attributes called ``names``."""
-    return {"image_shape": image_shape, "channels": channels, "outputs": len(names)}
 
 
 def fit_attribute_judge(
@@ -45,7 +38,7 @@ def fit_attribute_judge(
         # The blur takes what lies outside for 0, and around these faces is white.
         return 1 - soften(1 - x, blur, shift, generator), target
 
-    arguments = network(train.names, train.shape, channels)
+    arguments = {"image_shape": train.shape, "channels": channels, "outputs": len(train.names)}
     loss = F.binary_cross_entropy_with_logits
     return fit_judge(arguments, train, batch, loss, epochs, batch_size, lr, seed)
 

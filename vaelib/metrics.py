@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.data import Faces, Images
-from vaelib.latent import Codes, decode_images, encode_images, interpolate, sample_prior
+from vaelib.latent import BATCH, Codes, decode_images, encode_images, interpolate, sample_prior
 from vaelib.losses import kl_divergence
 from vaelib.training import evaluate
 
@@ -21,7 +21,7 @@ SAMPLERS = ("prior", "box", "gaussian", "mixture")
 @torch.no_grad()
 def judge_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
     """Class probabilities (N, 10) of pictures (N, 1, 28, 28) in [0, 1]."""
-    return torch.cat([judge(part).softmax(1) for part in pictures.split(1000)])
+    return torch.cat([judge(part).softmax(1) for part in pictures.split(BATCH)])
 
 
 def accuracy(judge: nn.Module, images: Images) -> float:
@@ -33,7 +33,7 @@ def accuracy(judge: nn.Module, images: Images) -> float:
 @torch.no_grad()
 def attribute_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
     """Probability (N, A) of each attribute, judged from pictures (N, C, H, W) in [0, 1]."""
-    return torch.cat([judge(part).sigmoid() for part in pictures.split(500)])
+    return torch.cat([judge(part).sigmoid() for part in pictures.split(BATCH)])
 
 
 def attribute_accuracy(judge: nn.Module, faces: Faces) -> Tensor:
@@ -46,11 +46,15 @@ def clarity(judge: nn.Module, pictures: Tensor) -> Tensor:
     """How sure the judge is of the attribute that it is least sure of, from .5 to 1: (N,).
 
     A face with glasses that are half there, or a mouth that is none, is unclear in one attribute
-    and so as a whole. What real faces reach is the measure of it, as for digits
-    (:func:`recognition_threshold`).
+    and so as a whole. What real faces reach is the measure of it, as for digits.
     """
     says = attribute_probabilities(judge, pictures)
     return torch.maximum(says, 1 - says).amin(1)
+
+
+def clarity_threshold(judge: nn.Module, faces: Faces, keep: float = 0.95) -> float:
+    """The :func:`clarity` that a share ``keep`` of real ``faces`` reaches: from there on, clear."""
+    return clarity(judge, faces.float()).quantile(1 - keep).item()
 
 
 def recognition_threshold(judge: nn.Module, images: Images, keep: float = 0.95) -> float:
@@ -82,10 +86,7 @@ def balance(judge: nn.Module, pictures: Tensor, threshold: float) -> float:
     One minus the total variation distance between their class shares and a tenth each: 1 when
     every digit is as frequent, .1 when there is only one digit. Real MNIST reaches .98.
     """
-    return _balance(digit_shares(judge, pictures, threshold))
-
-
-def _balance(shares: Tensor) -> float:
+    shares = digit_shares(judge, pictures, threshold)
     if not shares.any():
         return 0.0
     return 1 - (shares / shares.sum() - 0.1).abs().sum().item() / 2
@@ -157,9 +158,8 @@ def knn_accuracy(fitted: Codes, held_out: Codes, k: int = 10, limit: int = 10_00
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    classifier = KNeighborsClassifier(k).fit(
-        fitted.mu[:limit].numpy(), fitted.labels[:limit].numpy()
-    )
+    seen = fitted.mu[:limit].numpy(), fitted.labels[:limit].numpy()
+    classifier = KNeighborsClassifier(k).fit(*seen)
     return float(classifier.score(held_out.mu.numpy(), held_out.labels.numpy()))
 
 
@@ -192,44 +192,29 @@ def uniformity_2d(z: Tensor, cells: int = 10) -> float:
 def area_per_digit(codes: Codes) -> Tensor:
     """The room each digit takes in a 2-D latent space (10,): the area of its one-sigma ellipse,
     pi * sqrt(det(covariance of its mu)), in units of the code."""
-    areas = []
-    for digit in range(10):
-        covariance = codes.mu[codes.labels == digit].T.cov()
-        areas.append(torch.pi * torch.linalg.det(covariance).clamp_min(0).sqrt())
-    return torch.stack(areas)
+    covariances = torch.stack([codes.mu[codes.labels == digit].T.cov() for digit in range(10)])
+    return torch.pi * torch.linalg.det(covariances).clamp_min(0).sqrt()
 
 
 @dataclass(frozen=True)
 class Score:
-    """One row of the scoreboard; each field is defined by the function that computes it.
+    """One row of the scoreboard, of held-out images and of decoded samples."""
 
-    reconstruction, kl: held-out means in nats (:func:`vaelib.training.evaluate`).
-    rebuilt, right: share of held-out images whose reconstruction is :func:`recognised`, and whose
-    digit the judge still names. recognised, balance: :func:`recognised` and :func:`balance` of
-    decoded samples, by the way the codes were drawn (:func:`sample_codes`). interpolation:
-    :func:`interpolation_validity`. covered: :func:`mass_covered` by the prior's samples. knn:
-    :func:`knn_accuracy`. ks, ks_standardised: the mean over latents of :func:`ks_distance`, of the
-    sampled codes as they are, and of the codes less their mean over their standard deviation.
-    sigma: the median posterior standard deviation, 0 for a point. spread: the standard deviation
-    of ``mu`` over images, root mean square over latents. room: the largest :func:`area_per_digit`
-    over the smallest, None but for 2-D codes. nats: the mean KL of each latent, largest first.
-    """
-
-    reconstruction: float
-    kl: float
-    rebuilt: float
-    right: float
-    recognised: dict[str, float]
-    balance: dict[str, float]
-    interpolation: float
-    covered: float
-    knn: float
-    ks: float
-    ks_standardised: float
-    sigma: float
-    spread: float
-    room: float | None
-    nats: tuple[float, ...]
+    reconstruction: float  # held-out mean in nats (:func:`vaelib.training.evaluate`)
+    kl: float  # likewise
+    rebuilt: float  # share of held-out images whose reconstruction is :func:`recognised`
+    right: float  # share of held-out images whose reconstruction's digit the judge still names
+    recognised: dict[str, float]  # of decoded samples, by how they were drawn (`sample_codes`)
+    balance: dict[str, float]  # likewise
+    interpolation: float  # :func:`interpolation_validity`
+    covered: float  # :func:`mass_covered` by the prior's samples
+    knn: float  # :func:`knn_accuracy`
+    ks: float  # mean over latents of :func:`ks_distance` of the sampled codes
+    ks_standardised: float  # the same, of codes less their mean over their standard deviation
+    sigma: float  # median posterior standard deviation, 0 for a point
+    spread: float  # standard deviation of `mu` over images, root mean square over latents
+    room: float | None  # largest :func:`area_per_digit` over the smallest; None but for 2-D codes
+    nats: tuple[float, ...]  # mean KL of each latent, largest first
 
 
 def scoreboard(
@@ -249,9 +234,7 @@ def scoreboard(
     rebuilt = decode_images(model, held_out.mu)
     named = judge_probabilities(judge, rebuilt).argmax(1)
     drawn = {how: sample_codes(fitted, samples, how, seed) for how in SAMPLERS}
-    shares = {
-        how: digit_shares(judge, decode_images(model, z), threshold) for how, z in drawn.items()
-    }
+    drawn = {how: decode_images(model, z) for how, z in drawn.items()}
     prior = sample_prior(samples, held_out.z.shape[1], seed)
     area = area_per_digit(held_out)
     return Score(
@@ -259,8 +242,8 @@ def scoreboard(
         kl=means.kl,
         rebuilt=recognised(judge, rebuilt, threshold),
         right=(named == held_out.labels).double().mean().item(),
-        recognised={how: share.sum().item() for how, share in shares.items()},
-        balance={how: _balance(share) for how, share in shares.items()},
+        recognised={how: recognised(judge, x, threshold) for how, x in drawn.items()},
+        balance={how: balance(judge, x, threshold) for how, x in drawn.items()},
         interpolation=interpolation_validity(model, judge, threshold, held_out, seed=seed),
         covered=mass_covered(fitted.z, held_out.z, prior),
         knn=knn_accuracy(fitted, held_out),
@@ -269,18 +252,13 @@ def scoreboard(
         sigma=held_out.sigma.median().item(),
         spread=held_out.mu.var(0).mean().sqrt().item(),
         room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,
-        nats=tuple(nats_per_latent(held_out).tolist()),
+        nats=tuple(nats_of_latents(held_out).sort(descending=True).values.tolist()),
     )
 
 
 def standardised(z: Tensor) -> Tensor:
     """Each column of ``z`` (N, K) less its mean, over its standard deviation."""
     return (z - z.mean(0)) / z.std(0)
-
-
-def nats_per_latent(codes: Codes) -> Tensor:
-    """:func:`nats_of_latents`, largest first: (K,)."""
-    return nats_of_latents(codes).sort(descending=True).values
 
 
 def nats_of_latents(codes: Codes) -> Tensor:

@@ -41,7 +41,8 @@ def pictures(
     columns = columns or min(len(images), 10)
     rows = -(-len(images) // columns)
     wide = min(9, (1.25 if images.shape[-1] >= 64 else 0.9) * columns)
-    below = 0.0 if not captions else 0.7 if _turned(captions) else 0.3
+    turned = max(map(len, captions or [""])) > 8  # longer ones would run into each other
+    below = 0.0 if not captions else 0.7 if turned else 0.3
     ax = _axes(ax, (wide, 0.95 * rows * wide / columns + below))
     _show(ax, images, columns, 1, ink)
     height, width = images.shape[2] + 1, images.shape[3] + 1
@@ -49,9 +50,9 @@ def pictures(
     if titles:
         ax.set_yticks([height * (row + 0.5) for row in range(rows)], titles)
     if captions:
-        turned = {"rotation": 25, "ha": "right"} if _turned(captions) else {}
+        how = {"rotation": 25, "ha": "right"} if turned else {}
         places = [width * (column + 0.5) for column in range(columns)]
-        ax.set_xticks(places, captions, fontsize=9, **turned)
+        ax.set_xticks(places, captions, fontsize=9, **how)
     return ax
 
 
@@ -64,7 +65,7 @@ def underline(ax: Axes, which: Tensor, columns: int, shape: tuple[int, int] = (2
     return ax
 
 
-def manifold(
+def sheet(
     decoded: Tensor | Images, extent: tuple[float, float, float, float] | None = None,
     ax: Axes = None, ink: bool | None = None,
 ) -> Axes:  # fmt: skip
@@ -183,11 +184,8 @@ class Table:
         def line(cells, tag):
             return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
-        body = "".join(line(row, "td") for row in self.rows)
-        return (
-            f'<table class="table"><thead>{line(self.columns, "th")}</thead>'
-            f"<tbody>{body}</tbody></table>"
-        )
+        head, body = line(self.columns, "th"), "".join(line(row, "td") for row in self.rows)
+        return f'<table class="table"><thead>{head}</thead><tbody>{body}</tbody></table>'
 
 
 def kl_integrand(mu: float, log_var: float, ax: Axes = None) -> Axes:
@@ -209,13 +207,10 @@ def kl_integrand(mu: float, log_var: float, ax: Axes = None) -> Axes:
     return ax
 
 
-def panels(
-    count: int, width: float = 9, height: float = 4.5, **options
-) -> tuple[Figure, list[Axes]]:
+def panels(count: int, width: float = 9, height: float = 4.5, **how) -> tuple[Figure, list[Axes]]:
     """A row of ``count`` axes, for figures that compare."""
-    figure, axes = plt.subplots(
-        1, count, figsize=(width, height), layout="constrained", squeeze=False, **options
-    )
+    how |= {"figsize": (width, height), "layout": "constrained", "squeeze": False}
+    figure, axes = plt.subplots(1, count, **how)
     return figure, list(axes[0])
 
 
@@ -237,10 +232,6 @@ def _show(ax: Axes, images: Tensor, columns: int, gap: int, ink: bool, extent=No
     sheet, grey = (sheet[0] if c == 1 else sheet.permute(1, 2, 0)), "gray_r" if ink else "gray"
     how = "nearest" if c == 1 else "bilinear"  # digits show their pixels, faces are scaled smoothly
     ax.imshow(sheet.numpy(), grey, vmin=0, vmax=1, extent=extent, interpolation=how)
-
-
-def _turned(captions: list[str]) -> bool:
-    return max(map(len, captions)) > 8  # longer ones would run into each other
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:

@@ -1,10 +1,8 @@
 """What beta does."""
 
-import torch
-
 from vaelib import latent, plots, weights
 from vaelib.explorer_assets import BETAS, load_betas
-from vaelib.explorers.widgets import PRIOR, Explorer, canvas, figure, png, square_box
+from vaelib.explorers.widgets import PRIOR, Explorer, canvas, square_box
 
 
 def beta_explorer(beta: float = 1) -> Explorer:
@@ -25,9 +23,9 @@ def beta_explorer(beta: float = 1) -> Explorer:
         "and the codes of test digits on the two that cost most."
     )
 
-    def still() -> bytes:
-        drawn = figure(7.2, 6)
-        above, below = drawn.subfigures(2, 1, height_ratios=[2, 3])
+    def still(figure):
+        figure.set_size_inches(7.2, 6)
+        above, below = figure.subfigures(2, 1, height_ratios=[2, 3])
         samples = latent.decode_images(weights.load(list(BETAS)[position]), tensors["z"])
         plots.pictures(samples, columns=5, ax=above.subplots())
         bars, plane = below.subplots(1, 2)
@@ -39,18 +37,13 @@ def beta_explorer(beta: float = 1) -> Explorer:
         first, second = (tensors["latents"][position].int() + 1).tolist()
         codes, labels = tensors["codes"][position].float(), tensors["labels"].long()
         plots.codes(codes, labels, ax=plane, size=6, title="codes of test digits")
-        box = _cloud_box(codes)
+        # The prior's square where nearly all codes lie in it, otherwise one that holds them all.
+        inside = (codes.abs() <= PRIOR[1]).all(1).float().mean()
+        box = PRIOR if inside > 0.98 else square_box(codes)
         plane.set(xlim=box[:2], ylim=box[2:])
         plane.set(xlabel=f"$z_{{{first}}}$", ylabel=f"$z_{{{second}}}$")
         rate, distortion = (float(tensors[key][position]) for key in ("rate", "distortion"))
         says = f"rate {rate:.1f} nats, distortion {distortion:.1f} nats, {int(active.sum())} active"
-        drawn.suptitle(f"β = {beta:g}: {says}")
-        return png(drawn)
+        figure.suptitle(f"β = {beta:g}: {says}")
 
     return Explorer({"position": slider}, shown, still, text)
-
-
-def _cloud_box(codes: torch.Tensor) -> list[float]:
-    """The prior's square where nearly all codes lie in it, otherwise one that holds them all."""
-    inside = (codes.abs() <= PRIOR[1]).all(1).float().mean()
-    return PRIOR if inside > 0.98 else square_box(codes)

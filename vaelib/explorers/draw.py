@@ -4,7 +4,7 @@ import torch
 
 from vaelib import latent, plots, weights
 from vaelib.explorer_assets import load_codes
-from vaelib.explorers.widgets import Explorer, canvas, code_box, draw_map, figure, png, posterior
+from vaelib.explorers.widgets import Explorer, canvas, code_box, draw_map, posterior
 
 
 def draw_a_digit(name: str = "vae-mnist-2d", digit: int = 2, tour: bool = False) -> Explorer:
@@ -19,13 +19,11 @@ def draw_a_digit(name: str = "vae-mnist-2d", digit: int = 2, tour: bool = False)
     shown = canvas("draw", name=name, digit=digit, tour=tour, box=box, colours=colours)
     text = f"Draw a digit: an image of a {digit}, where it lies among the codes, and its decoding."
 
-    def still() -> bytes:
-        drawn = figure(7.2, 3.6)
-        plane, sheet = drawn.subplots(1, 2)
+    def still(figure):
+        plane, sheet = figure.subplots(1, 2)
         draw_map(plane, load_codes(name), box, mu.tolist(), "its μ among the codes")
         decoded = latent.decode_images(weights.load(name), mu[None])
         plots.pictures(torch.cat([picture, decoded]), columns=2, ax=sheet)
         sheet.set_title("the image, and its μ decoded")
-        return png(drawn)
 
     return Explorer({}, shown, still, text)

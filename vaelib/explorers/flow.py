@@ -5,7 +5,7 @@ import torch
 from vaelib import avatars, flow, latent, plots, weights
 from vaelib.data import attribute_index
 from vaelib.explorer_assets import FACE_MODEL, FLOW, load_flow
-from vaelib.explorers.widgets import Explorer, canvas, figure, png, slider
+from vaelib.explorers.widgets import Explorer, canvas, slider
 
 BOX = [-3.5, 3.5, -3.5, 3.5]
 TIMES = (0, 0.25, 0.5, 0.75, 1)  # of the still's faces
@@ -42,7 +42,8 @@ def noise_to_face(
     shown = canvas("flow", flow=FLOW, name=FACE_MODEL, box=BOX, **numbers, **values)
     text = f"Noise to face: draw {draw} after {steps} steps of a flow, at times 0 to 1; its cloud."
 
-    def still() -> bytes:
+    def still(figure):
+        figure.set_size_inches(7.2, 4.2)
         model = weights.load(FLOW)
         asked = torch.tensor([list(values.values())]).float().expand(len(tensors["noise"]), -1)
         z = tensors["noise"].repeat(steps + 1, 1, 1)
@@ -55,8 +56,7 @@ def noise_to_face(
             before = min(int(t * steps), steps - 1)
             return torch.lerp(z[before], z[before + 1], t * steps - before)
 
-        sheet = figure(7.2, 4.2)
-        above, below = sheet.subplots(2, 1, height_ratios=[2, 1])
+        above, below = figure.subplots(2, 1, height_ratios=[2, 1])
         above.scatter(*tensors["codes"].T, s=1, color="#999")
         above.scatter(*at(time)[:, tensors["latents"]].T, s=9, color=plots.BLUE)
         above.set(xlim=BOX[:2], ylim=BOX[2:], aspect="equal", title=f"t = {time:g}")
@@ -65,6 +65,5 @@ def noise_to_face(
         )
         plots.pictures(decoded, columns=len(TIMES), ax=below)
         below.set_title("t = " + ", ".join(f"{t:g}" for t in TIMES))
-        return png(sheet)
 
     return Explorer(sliders, shown, still, text)

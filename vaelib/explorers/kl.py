@@ -3,7 +3,7 @@
 import torch
 
 from vaelib import losses, plots
-from vaelib.explorers.widgets import Explorer, canvas, figure, png, slider
+from vaelib.explorers.widgets import Explorer, canvas, slider
 
 
 def kl_playground(mu: float = 1.0, log_var: float = -1.0) -> Explorer:
@@ -25,11 +25,9 @@ def kl_playground(mu: float = 1.0, log_var: float = -1.0) -> Explorer:
         f"{log_var:g}, and the integrand of the KL between them, {nats:.3f} nats."
     )
 
-    def still() -> bytes:
-        drawn = figure(7.2, 3.6)
-        ax = plots.kl_integrand(mu, log_var, ax=drawn.subplots())
+    def still(figure):
+        ax = plots.kl_integrand(mu, log_var, ax=figure.subplots())
         ax.set(title=f"mu {mu:g}, log_var {log_var:g}: KL {nats:.3f} nats", xlabel="z")
         ax.legend(frameon=False, fontsize=9, loc="upper left")
-        return png(drawn)
 
     return Explorer(sliders, shown, still, text)

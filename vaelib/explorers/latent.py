@@ -1,20 +1,11 @@
 """Two models under one point of the plane."""
 
 import torch
+from matplotlib.figure import Figure
 
 from vaelib import latent, plots, weights
 from vaelib.explorer_assets import load_codes
-from vaelib.explorers.widgets import (
-    KINDS,
-    PRIOR,
-    Explorer,
-    canvas,
-    code_box,
-    draw_map,
-    figure,
-    png,
-    slider,
-)  # fmt: skip
+from vaelib.explorers.widgets import KINDS, PRIOR, Explorer, canvas, code_box, draw_map, slider
 
 
 def latent_explorer(
@@ -44,17 +35,15 @@ def latent_explorer(
     titles = " and ".join(f"{pane['title']} ({pane['name']})" for pane in panes)
     text = f"Latent explorer: codes of test images, and the picture decoded at one point. {titles}."
     drawn = [{**pane, "box": PRIOR} if zoom else pane for pane in panes]
-    return Explorer({"z1": z1, "z2": z2}, shown, lambda: still(drawn, z), text)
+    return Explorer({"z1": z1, "z2": z2}, shown, lambda figure: still(figure, drawn, z), text)
 
 
-def still(panes: list[dict], z: tuple[float, float]) -> bytes:
+def still(figure: Figure, panes: list[dict], z: tuple[float, float]) -> None:
     """Of each pane, ``name``, ``title``, ``box``: its map with ``z``, and what is decoded there."""
-    sheet = figure(3.6 * len(panes), 5)
-    axes = sheet.subplots(2, len(panes), squeeze=False, height_ratios=[2, 1])
+    figure.set_size_inches(3.6 * len(panes), 5)
+    axes = figure.subplots(2, len(panes), squeeze=False, height_ratios=[2, 1])
     for (above, below), pane in zip(axes.T, panes, strict=True):
         draw_map(above, load_codes(pane["name"]), pane["box"], z, pane["title"])
-        plots.pictures(
-            latent.decode_images(weights.load(pane["name"]), torch.tensor([z])), ax=below
-        )
+        decoded = latent.decode_images(weights.load(pane["name"]), torch.tensor([z]))
+        plots.pictures(decoded, ax=below)
         below.set_title(f"decoded at ({z[0]:g}, {z[1]:g})", fontsize="small")
-    return png(sheet)

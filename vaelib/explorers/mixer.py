@@ -5,7 +5,7 @@ import torch
 from vaelib import avatars, latent, plots, weights
 from vaelib.data import attribute_index
 from vaelib.explorer_assets import FACE_MODEL, load_mixer
-from vaelib.explorers.widgets import Explorer, canvas, figure, png, slider
+from vaelib.explorers.widgets import Explorer, canvas, slider
 
 ALPHA = 2.0  # the sliders reach from minus this to this
 
@@ -47,7 +47,8 @@ def attribute_mixer(
         f"{', '.join(moved) or 'no attribute moved'}."
     )
 
-    def still() -> bytes:
+    def still(figure):
+        figure.set_size_inches(7.2, 2.2)
         z = (1 - morph) * tensors["mu"][face] + morph * tensors["mu"][other]
         z_new = z + torch.tensor(list(values.values())) @ tensors["vectors"]
         flipped = _flipped(tensors["has"][face], list(values.values()), morph)
@@ -57,14 +58,12 @@ def attribute_mixer(
         titles = ["$x$", "$x$ decoded", "$z_{new}$ decoded", "drawn so"]
         if flipped is not None:
             pictures.append(tensors["pictures"][face, 1 + flipped])
-        sheet = figure(7.2, 2.2)
-        axes = sheet.subplots(1, 4)
+        axes = figure.subplots(1, 4)
         for ax in axes:
             ax.axis("off")
         for ax, title, pixels in zip(axes, titles, pictures):
             plots.pictures(pixels[None], ax=ax)
             ax.set_title(title)
-        return png(sheet)
 
     return Explorer(sliders, shown, still, text)
 

@@ -42,4 +42,4 @@ def playground(**settings) -> Explorer:
     canvas = Playground(explorer="playground", **settings)
     pane = {"name": "vae-mnist-2d", "title": "codes of a trained VAE", "box": PRIOR}
     text = "Playground: codes of test digits and a decoded picture, of a VAE once it is trained."
-    return Explorer({}, canvas, lambda: still([pane], (0.0, 0.0)), text)
+    return Explorer({}, canvas, lambda figure: still(figure, [pane], (0.0, 0.0)), text)

@@ -13,4 +13,5 @@ def exact_posterior(name: str = "vae-mnist-2d", digit: int = 2) -> Explorer:
     drawn = canvas("posterior", name=name, digit=digit, position=0)
     slider = {"description": "k", "options": [str(k) for k in DRAWS], "index": 0}
     text = f"The exact posterior of an image of a {digit}, and the encoder's normal on it."
-    return Explorer({"position": slider}, drawn, lambda: still(name, *shown, exact=True), text)
+    sliders = {"position": slider}
+    return Explorer(sliders, drawn, lambda figure: still(figure, name, *shown, exact=True), text)

@@ -3,10 +3,11 @@
 import math
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from vaelib import latent, losses, plots, weights
-from vaelib.explorers.widgets import Explorer, canvas, figure, png, posterior, slider
+from vaelib.explorers.widgets import Explorer, canvas, posterior, slider
 
 
 def reparameterisation_explorer(
@@ -18,26 +19,23 @@ def reparameterisation_explorer(
     chosen first; epsilon: where the sliders start, within -3 to 3. Chapter 3 derives it.
     """
     shown = posterior(name, digit)
-    drawn = canvas(
-        "reparameterise", name=name, image=digit, colours=plots.DIGIT_COLORS,
-        epsilon1=float(epsilon[0]), epsilon2=float(epsilon[1]),
-    )  # fmt: skip
-    sliders = {
-        "epsilon1": slider("ε₁", epsilon[0], -3, 3), "epsilon2": slider("ε₂", epsilon[1], -3, 3)
-    }  # fmt: skip
+    starts = {"epsilon1": float(epsilon[0]), "epsilon2": float(epsilon[1])}
+    drawn = canvas("reparameterise", name=name, image=digit, colours=plots.DIGIT_COLORS, **starts)
+    sliders = {at: slider(label, starts[at], -3, 3) for at, label in zip(starts, ("ε₁", "ε₂"))}
     text = f"Reparameterisation: an image of a {digit}, its posterior, and a sample of it, decoded."
-    return Explorer(sliders, drawn, lambda: still(name, *shown, epsilon), text)
+    return Explorer(sliders, drawn, lambda figure: still(figure, name, *shown, epsilon), text)
 
 
 def still(
-    name: str, picture: Tensor, mu: Tensor, sigma: Tensor, epsilon=(0.0, 0.0), exact=False
-) -> bytes:
+    figure: Figure, name: str, picture: Tensor, mu: Tensor, sigma: Tensor, epsilon=(0.0, 0.0),
+    exact=False,
+) -> None:  # fmt: skip
     """A posterior ``mu``, ``sigma`` (2,) with one sample in it, and ``picture`` (1, C, H, W) beside
     what is decoded at mu and at the sample; on the plane the ``exact`` posterior, or not."""
     model, z = weights.load(name), mu + sigma * torch.tensor(epsilon)
     decoded = latent.decode_images(model, torch.stack([mu, z]))
-    drawn = figure(7.2, 3.4)
-    plane, sheet = drawn.subplots(1, 2)
+    figure.set_size_inches(7.2, 3.4)
+    plane, sheet = figure.subplots(1, 2)
     if exact:
         steps = torch.linspace(-8, 8, 81)
         grid = mu + sigma * torch.cartesian_prod(steps, steps)
@@ -52,4 +50,3 @@ def still(
     plane.set(title="q(z|x), and z in it", xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     plots.pictures(torch.cat([picture, decoded]), columns=3, ax=sheet)
     sheet.set_title("x, decoded $\\mu$, decoded $z$")
-    return png(drawn)

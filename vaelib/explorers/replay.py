@@ -4,7 +4,7 @@ import torch
 
 from vaelib import plots
 from vaelib.explorer_assets import load_replay
-from vaelib.explorers.widgets import KINDS, Explorer, canvas, figure, png, slider, square_box
+from vaelib.explorers.widgets import KINDS, Explorer, canvas, slider, square_box
 
 
 def training_replay(frame: int = 0) -> Explorer:
@@ -24,16 +24,15 @@ def training_replay(frame: int = 0) -> Explorer:
     step = int(tensors["steps"][frame])
     text = f"Training replay: codes and reconstructions of test images, step {step}, AE and VAE."
 
-    def still() -> bytes:
-        drawn = figure(7.2, 4.6)
-        axes = drawn.subplots(2, 2, height_ratios=[3, 1])
+    def still(figure):
+        figure.set_size_inches(7.2, 4.6)
+        axes = figure.subplots(2, 2, height_ratios=[3, 1])
         for (above, below), (kind, title), box in zip(axes.T, KINDS.items(), boxes, strict=True):
             points = tensors[f"{kind}.codes"][frame].float()
             plots.codes(points, tensors["labels"].long(), ax=above, title=title)
             above.set(xlim=box[:2], ylim=box[2:])
             pictures = torch.cat([tensors["originals"], tensors[f"{kind}.pictures"][frame]])
             plots.pictures(pictures[:, None].float() / 255, columns=5, ax=below)
-        drawn.suptitle(f"after {step} steps")
-        return png(drawn)
+        figure.suptitle(f"after {step} steps")
 
     return Explorer({"frame": moment}, shown, still, text)

@@ -107,11 +107,12 @@ class Explorer(_Slim, ipywidgets.VBox):
     sliders: the canvas's trait -> options of a FloatSlider that is joined to it, in the page;
     ``limits`` may name two more traits, for its min and max. With ``options`` it is a
     SelectionSlider instead, and the trait is the position among them.
-    still: makes a picture of the explorer, a PNG file's bytes; text: says what it shows. The book
-    shows that picture until the page's scripts have made the explorer, and wherever they cannot.
+    still: draws the explorer on an empty figure of 7.2 x 3.6 inches, or makes it another size;
+    text: says what is seen. The book shows that picture until the page's scripts have made the
+    explorer, and wherever they cannot.
     """
 
-    def __init__(self, sliders: dict[str, dict], canvas: Canvas, still: Callable[[], bytes], text):
+    def __init__(self, sliders: dict, canvas: Canvas, still: Callable[[Figure], None], text: str):
         children, joined = [], {}
         for trait, options in sliders.items():
             limits = options.pop("limits", ())
@@ -124,9 +125,12 @@ class Explorer(_Slim, ipywidgets.VBox):
         self._still, self._text = still, text
 
     def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        still = base64.b64encode(self._still()).decode()
-        return {**bundle, "image/png": still, "text/plain": self._text}
+        # Without pyplot, whose figures a cell would show a second time.
+        figure, file = Figure((7.2, 3.6), dpi=80, layout="constrained"), io.BytesIO()
+        self._still(figure)
+        figure.savefig(file, format="png")
+        png = base64.b64encode(file.getvalue()).decode()
+        return {**super()._repr_mimebundle_(**kwargs), "image/png": png, "text/plain": self._text}
 
 
 def posterior(name: str, digit: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -160,18 +164,6 @@ def square_box(points: torch.Tensor) -> list[float]:
 def slider(label: str, value: float, low: float, high: float, step: float = 0.05, **more) -> dict:
     """The options of a FloatSlider."""
     return {"description": label, "value": value, "min": low, "max": high, "step": step, **more}
-
-
-def figure(width: float, height: float) -> Figure:
-    """One without pyplot, whose figures a cell would show a second time."""
-    return Figure(figsize=(width, height), dpi=80, layout="constrained")
-
-
-def png(drawn: Figure) -> bytes:
-    """A figure as the bytes of a PNG file."""
-    file = io.BytesIO()
-    drawn.savefig(file, format="png")
-    return file.getvalue()
 
 
 def draw_map(ax: Axes, codes: dict[str, torch.Tensor], box: list[float], point, title: str) -> None:
