@@ -354,6 +354,55 @@ def test_explorer_carries_a_still_picture_and_its_description(shipped):
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda ae, vae: explore.latent_explorer(ae, vae, z=(9, 0)),
+            r"z1 is from -.* to .*; got 9",
+        ),
+        (
+            lambda ae, vae: explore.latent_explorer(ae, None, (0, math.nan)),
+            "z2 is from .*; got nan",
+        ),
+        (
+            lambda ae, vae: explore.reparameterisation_explorer(vae, epsilon=(3.5, 0)),
+            r"epsilon1 is from -3 to 3; got 3\.5",
+        ),
+        (
+            lambda ae, vae: explore.reparameterisation_explorer(vae, epsilon=(0, math.nan)),
+            "epsilon2 is from -3 to 3; got nan",
+        ),
+        *(
+            (lambda ae, vae, make=make: make(vae, digit=10), "digit is one of 10, from 0 to 9")
+            for make in (
+                explore.reparameterisation_explorer,
+                explore.draw_a_digit,
+                explore.exact_posterior,
+            )
+        ),
+    ],
+)
+def test_no_explorer_starts_where_its_sliders_cannot_reach(shipped, make, message):
+    with pytest.raises(ValueError, match=message):
+        make(*shipped)
+
+
+def test_a_page_is_told_all_that_the_playgrounds_switches_say():
+    (canvas,) = explore.playground(beta=0.5, noise="fixed", lr=0.01, seed=7).children
+    told = canvas.get_state()
+    for name in explore.Playground.class_own_traits():
+        if getattr(canvas, name):  # what is empty is its script's default
+            assert told[name] == getattr(canvas, name), name
+
+
+def test_the_ends_of_a_slider_can_be_reached(shipped, untrained_mixer):
+    *sliders, _ = explore.kl_playground(mu=3, log_var=-6).children
+    assert [slider.value for slider in sliders] == [3, -6]
+    *_, canvas = explore.attribute_mixer(11, {"Beard": -2, "Smiling": 2}, morph=1).children
+    assert (canvas.Beard, canvas.Smiling, canvas.morph) == (-2, 2, 1)
+
+
 # --- the stills: what reaches `plots` and the figure, by the model -------------------------------
 
 
@@ -693,11 +742,11 @@ def test_the_mixer_has_a_slider_for_each_attribute_and_starts_where_asked(untrai
         ({"face": 12}, "face is one of 12, from 0 to 11; got 12"),
         ({"face": -1}, "face is one of 12, from 0 to 11; got -1"),
         ({"alphas": {"Smilling": 1}}, "no attribute 'Smilling'. Did you mean 'Smiling'"),
-        ({"alphas": {"Beard": 2.5}}, r"alpha is from -2 to 2; got 2\.5 for Beard"),
-        ({"alphas": {"Beard": float("nan")}}, "alpha is from -2 to 2; got nan for Beard"),
-        ({"alphas": {"Beard": float("-inf")}}, "alpha is from -2 to 2; got -inf for Beard"),
-        ({"morph": 1.5}, r"morph is from 0, the face, to 1, another one; got 1\.5"),
-        ({"morph": float("nan")}, "morph is from 0, the face, to 1, another one; got nan"),
+        ({"alphas": {"Beard": 2.5}}, r"Beard is from -2 to 2; got 2\.5"),
+        ({"alphas": {"Beard": float("nan")}}, "Beard is from -2 to 2; got nan"),
+        ({"alphas": {"Beard": float("-inf")}}, "Beard is from -2 to 2; got -inf"),
+        ({"morph": 1.5}, r"morph is from 0 to 1; got 1\.5"),
+        ({"morph": float("nan")}, "morph is from 0 to 1; got nan"),
     ],
 )
 def test_the_mixer_refuses_what_it_has_no_slider_for(untrained_mixer, arguments, message):
