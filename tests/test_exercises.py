@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy
@@ -479,6 +480,12 @@ WRONG = {
         (fixed_generator, "the same numbers"),
         (lambda mu, log_var: mu + sigma(log_var) * halves(mu), "Every image"),
         (
+            lambda mu, log_var: (
+                mu + sigma(log_var) * torch.randn(5000, mu.shape[1]).repeat(4, 1)[: len(mu)]
+            ),
+            "Every image",
+        ),
+        (
             lambda mu, log_var: mu + sigma(log_var) * torch.randn(len(mu), 1) * signs(mu),
             "All latents",
         ),
@@ -526,8 +533,34 @@ WRONG = {
             lambda mu, log_var: 0.5 * (mu**2 + log_var.exp() - 1 + (log_var / 2) ** 2).sum(1),
             "square of the logarithm",
         ),
+        (lambda mu, log_var: 0.5 * (mu**2 + log_var.exp() - log_var).sum(1), "The 1 is missing"),
+        (lambda mu, log_var: 0.5 * (mu**2 - 1).sum(1), "exponential is missing"),
+        (
+            lambda mu, log_var: 0.5 * (mu + log_var.exp() - 1 - log_var).sum(1),
+            exercises.SENTENCES["mu is not squared"],
+        ),
+        (
+            lambda mu, log_var: 0.5 * (mu**2 + log_var.exp() - 1 - log_var),
+            exercises.SENTENCES["one number per latent"],
+        ),
+        (
+            lambda mu, log_var: 0.5 * (mu**2 + log_var.exp() - 1 - log_var).mean(),
+            "mean over everything",
+        ),
     ],
     "kl_between": [
+        (
+            lambda mq, lq, mp, lp: (
+                0.5 * (lp - lq - 1 + lq.exp() / lp.exp() + (mq - mp) ** 2 / lq.exp()).sum(1)
+            ),
+            "in units of q's spread",
+        ),
+        (
+            lambda mq, lq, mp, lp: (
+                0.5 * (lp - lq - 1 + (lq.exp() + mq**2 - mp**2) / lp.exp()).sum(1)
+            ),
+            "difference of squares",
+        ),
         (lambda mq, lq, mp, lp: kl_between(mp, lp, mq, lq), "KL(p || q)"),
         (lambda mq, lq, mp, lp: kl_divergence_sum(mq, lq), "does not look at p"),
         (lambda mq, lq, mp, lp: kl_divergence_sum(mq - mp, lq - lp), "units of p's"),
@@ -606,6 +639,15 @@ def checker(name):
     return getattr(exercises, f"check_{name}")
 
 
+@cache
+def said_to(name, k) -> str:
+    """What a checker says to the k-th of its wrong answers; each is asked once."""
+    verdict = checker(name)(WRONG[name][k][0])
+    assert not verdict
+    assert verdict.state == "wrong"
+    return verdict.message
+
+
 def test_every_checker_is_tested():
     names = {name.removeprefix("check_") for name in vars(exercises) if name.startswith("check_")}
     assert names == set(RIGHT) == set(WRONG)
@@ -663,18 +705,29 @@ def test_an_answer_that_changes_its_inputs_is_judged_by_what_it_returns(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "answer", "expected"),
-    [(name, answer, expected) for name, answers in WRONG.items() for answer, expected in answers],
+    ("name", "k"), [(name, k) for name, answers in WRONG.items() for k in range(len(answers))]
 )
-def test_a_wrong_answer_is_told_what_is_wrong(name, answer, expected):
-    verdict = checker(name)(answer)
-    assert not verdict
-    assert verdict.state == "wrong"
-    assert expected in verdict.message
+def test_a_wrong_answer_is_told_what_is_wrong(name, k):
+    assert WRONG[name][k][1] in said_to(name, k)
 
 
 def _raises(*_):
     raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("off", "where"),
+    [
+        (torch.tensor([0.1, 0.2, 0.3, 0.1]), "4 of 4 values are wrong, too large."),
+        (torch.tensor([-0.1, 0, -0.3, 0]), "2 of 4 values are wrong, too small."),
+        (torch.tensor([-0.1, 0, 0, 0.1]), "2 of 4 values are wrong, now too large, now too small."),
+    ],
+)
+def test_of_a_mistake_that_nobody_foresaw_it_is_said_how_many_values_are_off_and_to_which_side(
+    off, where
+):
+    verdict = exercises.check_kl_divergence(lambda *inputs: kl_divergence_sum(*inputs) + off)
+    assert where in verdict.message
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -689,7 +742,7 @@ def test_a_stub_is_left_in_peace(name, stub):
 @pytest.mark.parametrize("name", RIGHT)
 def test_no_sentence_gives_the_answer_away(name):
     """Neither a right value nor a line of code stands in what a wrong answer is told."""
-    said = [checker(name)(answer).message for answer, _ in WRONG[name]]
+    said = [said_to(name, k) for k in range(len(WRONG[name]))]
     assert not [message for message in said if "**" in message or "0.5 *" in message]
     assert len(set(said)) > 2, "each mistake has its own sentence"
 
@@ -736,5 +789,10 @@ def test_no_checker_lists_a_mistake_of_the_catalogue_again():
 
 def test_every_sentence_is_said_by_a_checker_and_none_hides_one_of_the_catalogue():
     code, said = sources()
+    answers = "\n".join(said_to(name, k) for name in WRONG for k in range(len(WRONG[name])))
+    assert [
+        name for name, sentence in json.loads(said).items()
+        if "{" not in sentence and sentence not in answers
+    ] == [], "a wrong answer above should earn it"  # fmt: skip
     assert [name for name in json.loads(said) if f'"{name}"' not in code] == []
     assert not json.loads(said).keys() & MISTAKES.keys()

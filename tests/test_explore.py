@@ -4,6 +4,7 @@ In a browser: tests/book/test_explorers.py. The engine's own tests in JavaScript
 """
 
 import base64
+import inspect
 import json
 import math
 import re
@@ -19,6 +20,7 @@ import pytest
 import torch
 import weight_files
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import codes as writer
@@ -396,6 +398,278 @@ def test_explorer_carries_a_still_picture_and_its_description(shipped):
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda ae, vae: explore.latent_explorer(ae, vae, z=(9, 0)),
+            r"z1 is from -.* to .*; got 9",
+        ),
+        (
+            lambda ae, vae: explore.latent_explorer(ae, None, (0, math.nan)),
+            "z2 is from .*; got nan",
+        ),
+        (
+            lambda ae, vae: explore.reparameterisation_explorer(vae, epsilon=(3.5, 0)),
+            r"epsilon1 is from -3 to 3; got 3\.5",
+        ),
+        (
+            lambda ae, vae: explore.reparameterisation_explorer(vae, epsilon=(0, math.nan)),
+            "epsilon2 is from -3 to 3; got nan",
+        ),
+        *(
+            (lambda ae, vae, make=make: make(vae, digit=10), "digit is one of 10, from 0 to 9")
+            for make in (
+                explore.reparameterisation_explorer,
+                explore.draw_a_digit,
+                explore.exact_posterior,
+            )
+        ),
+    ],
+)
+def test_no_explorer_starts_where_its_sliders_cannot_reach(shipped, make, message):
+    with pytest.raises(ValueError, match=message):
+        make(*shipped)
+
+
+def test_a_page_is_told_all_that_the_playgrounds_switches_say():
+    (canvas,) = explore.playground(beta=0.5, noise="fixed", lr=0.01, seed=7).children
+    told = canvas.get_state()
+    for name in explore.Playground.class_own_traits():
+        if getattr(canvas, name):  # what is empty is its script's default
+            assert told[name] == getattr(canvas, name), name
+
+
+def test_the_ends_of_a_slider_can_be_reached(shipped, untrained_mixer):
+    *sliders, _ = explore.kl_playground(mu=3, log_var=-6).children
+    assert [slider.value for slider in sliders] == [3, -6]
+    *_, canvas = explore.attribute_mixer(11, {"Beard": -2, "Smiling": 2}, morph=1).children
+    assert (canvas.Beard, canvas.Smiling, canvas.morph) == (-2, 2, 1)
+
+
+# --- the stills: what reaches `plots` and the figure, by the model -------------------------------
+
+
+class Still(NamedTuple):
+    """A still's figure, and the arguments of each call of a helper of `plots`, by its name."""
+
+    figure: Figure
+    calls: dict[str, list[dict]]
+
+    def maps(self) -> list[dict]:
+        return self.calls["codes"]
+
+    def pictures(self) -> torch.Tensor:
+        """Of the only sheet."""
+        (sheet,) = self.calls["pictures"]
+        return sheet["images"]
+
+
+@pytest.fixture
+def still_of(monkeypatch):
+    """still_of(explorer) draws its still, but for the pixels of the PNG."""
+    calls, figures = {}, []
+
+    def recording(name, function):
+        def recorded(*args, **kwargs):
+            arguments = inspect.signature(function).bind(*args, **kwargs).arguments
+            calls.setdefault(name, []).append(arguments)
+            return function(*args, **kwargs)
+
+        return recorded
+
+    for name in ("codes", "pictures", "kl_integrand"):
+        monkeypatch.setattr(plots, name, recording(name, getattr(plots, name)))
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **_: figures.append(figure))
+
+    def of(explorer) -> Still:
+        calls.clear()
+        explorer._repr_mimebundle_()
+        return Still(figures.pop(), dict(calls))
+
+    return of
+
+
+def decoded_by(name: str, *z) -> torch.Tensor:
+    """Pictures by PyTorch at latent points."""
+    with torch.no_grad():
+        points = torch.stack([torch.as_tensor(one) for one in z]).float()
+        return weights.load(name).decode(points).sigmoid()
+
+
+def assert_map(call: dict, name: str, box: list[float], point) -> None:
+    """A map shows the codes of a model, to the edges of a box, and one point on it."""
+    kept, ax = explorer_assets.load_codes(name), call["ax"]
+    torch.testing.assert_close(call["points"], kept["mu"].float())
+    assert call["labels"].tolist() == kept["labels"].tolist()
+    assert [*ax.get_xlim(), *ax.get_ylim()] == pytest.approx(box)
+    (line,) = ax.get_lines()
+    torch.testing.assert_close(
+        torch.tensor(line.get_xydata()).float(), torch.as_tensor([point]).float()
+    )
+
+
+@pytest.mark.parametrize("zoom", [False, True])
+def test_the_latent_still_decodes_the_point_by_each_model_under_its_map(shipped, still_of, zoom):
+    z = (0.5, -1.0)
+    explorer = explore.latent_explorer(*shipped, z=z, zoom=zoom)
+    still, canvas = still_of(explorer), explorer.children[-1]
+    for name, title, pane, seen, sheet in zip(
+        shipped, ("Autoencoder", "VAE"), canvas.panes, still.maps(), still.calls["pictures"],
+        strict=True,
+    ):  # fmt: skip
+        box = explore.code_box(name)
+        assert pane == {"name": name, "title": title, "box": box}
+        assert_map(seen, name, [-4, 4, -4, 4] if zoom else box, z)
+        torch.testing.assert_close(sheet["images"], decoded_by(name, z))
+        assert sheet["ax"].get_title() == "decoded at (0.5, -1)"
+        assert seen["title"] == title
+    boxes = [[-4, 4]] if zoom else [pane["box"] for pane in canvas.panes]
+    assert (canvas.low, canvas.high) == (min(map(min, boxes)), max(map(max, boxes)))
+
+
+def test_the_still_of_a_sample_has_mu_the_sample_and_circles_of_one_two_and_three_sigma(
+    shipped, still_of
+):
+    name, epsilon = shipped[1], torch.tensor([1.5, -2.0])
+    still = still_of(explore.reparameterisation_explorer(name, 3, tuple(epsilon.tolist())))
+    picture, mu, sigma = explore.posterior(name, 3)
+    z = mu + epsilon * sigma
+    assert picture.equal(explorer_assets.load_digits()[0][3:4])
+    shown = torch.cat([picture, decoded_by(name, mu, z)])
+    torch.testing.assert_close(still.pictures(), shown)
+    *circles, way = still.figure.axes[0].get_lines()
+    for reach, circle in zip((1, 2, 3), circles, strict=True):
+        steps = (torch.tensor(circle.get_xydata()) - mu) / sigma
+        torch.testing.assert_close(steps.norm(dim=1), torch.full((100,), float(reach)).double())
+        assert steps[0].tolist() == pytest.approx(steps[-1].tolist(), abs=1e-3), "all around"
+    torch.testing.assert_close(torch.tensor(way.get_xydata()).float(), torch.stack([mu, z]))
+
+
+def test_the_still_of_the_posterior_has_bayes_density_around_mu(shipped, still_of, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Axes, "contourf", lambda ax, *args, **_: seen.append(args))
+    name = shipped[1]
+    still = still_of(explore.exact_posterior(name, 4))
+    picture, mu, sigma = explore.posterior(name, 4)
+    torch.testing.assert_close(still.pictures(), torch.cat([picture, *[decoded_by(name, mu)] * 2]))
+    ((z1, z2, density),) = (tuple(map(torch.as_tensor, args)) for args in seen)
+    assert density.sum().item() == pytest.approx(1)
+    for k, axis in enumerate((z1, z2)):
+        ends = [(mu[k] + reach * sigma[k]).item() for reach in (-8, 8)]
+        assert axis[[0, -1]].tolist() == pytest.approx(ends)
+    # From place to place the density changes as p(x|z) p(z) does; its rows are z2.
+    highest, places = density.flatten().topk(20)
+    rows, columns = places // 81, places % 81
+    assert min(len(rows.unique()), len(columns.unique())) > 1
+    z = torch.stack([z1[columns], z2[rows]], 1)
+    with torch.no_grad():
+        nll = losses.bernoulli_nll(weights.load(name).decode(z), picture.expand(20, -1, -1, -1))
+    log = -nll - z.square().sum(1) / 2
+    torch.testing.assert_close(highest.log() - highest[0].log(), log - log[0], rtol=0, atol=1e-2)
+
+
+def test_the_still_of_a_drawing_has_the_digits_mu_on_its_map(shipped, still_of):
+    name = shipped[1]
+    explorer = explore.draw_a_digit(name, digit=5)
+    still = still_of(explorer)
+    picture, mu, _ = explore.posterior(name, 5)
+    assert_map(still.maps()[0], name, explore.code_box(name), mu.tolist())
+    torch.testing.assert_close(still.pictures(), torch.cat([picture, decoded_by(name, mu)]))
+    assert (explorer.children[-1].digit, explorer.children[-1].tour) == (5, False)
+    assert "a 5" in explorer._text
+
+
+def test_the_still_of_the_replay_is_its_recorded_step(still_of):
+    explorer, recorded = explore.training_replay(frame=7), explorer_assets.load_replay()
+    still, boxes = still_of(explorer), explorer.children[-1].boxes
+    sheets = still.calls["pictures"]
+    for kind, box, seen, sheet in zip(("ae", "vae"), boxes, still.maps(), sheets, strict=True):
+        every = recorded[f"{kind}.codes"]
+        torch.testing.assert_close(seen["points"], every[7].float())
+        assert seen["labels"].tolist() == recorded["labels"].tolist()
+        assert [*seen["ax"].get_xlim(), *seen["ax"].get_ylim()] == pytest.approx(box)
+        assert box == explore.square_box(every.flatten(0, 1))
+        wanted = torch.cat([recorded["originals"], recorded[f"{kind}.pictures"][7]])[:, None]
+        torch.testing.assert_close(sheet["images"], wanted.float() / 255)
+        assert sheet["columns"] == 5
+    assert still.figure.get_suptitle() == f"after {int(recorded['steps'][7])} steps"
+    assert f"step {int(recorded['steps'][7])}," in explorer._text
+
+
+@pytest.mark.parametrize("beta", [0, 4])
+def test_the_still_of_a_beta_shows_its_own_samples_costs_and_codes(still_of, beta):
+    explorer, shown = explore.beta_explorer(beta), explorer_assets.load_betas()
+    position = [*explorer_assets.BETAS.values()].index(beta)
+    still = still_of(explorer)
+    name = [*explorer_assets.BETAS][position]
+    torch.testing.assert_close(still.pictures(), decoded_by(name, *shown["z"]))
+    bars = next(ax for ax in still.figure.axes if ax.patches and ax.get_ylabel() == "KL (nats)")
+    kl, active = shown["kl"][position], shown["active"][position]
+    for k, bar in enumerate(bars.patches):
+        assert bar.get_x() + bar.get_width() / 2 == pytest.approx(k + 1)
+        assert bar.get_height() == pytest.approx(max(kl[k].item(), 0.07))
+        assert to_hex(bar.get_facecolor()) == (plots.BLUE if active[k] else plots.ORANGE)
+    (cloud,) = still.maps()
+    torch.testing.assert_close(cloud["points"], shown["codes"][position].float())
+    assert cloud["labels"].tolist() == shown["labels"].tolist()
+    first, second = (shown["latents"][position] + 1).tolist()
+    axes = cloud["ax"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (f"$z_{{{first}}}$", f"$z_{{{second}}}$")
+    prior = beta == 4  # without a price they lie far beyond the prior
+    box = [-4, 4, -4, 4] if prior else explore.square_box(shown["codes"][position])
+    assert [*axes.get_xlim(), *axes.get_ylim()] == pytest.approx(box)
+    rate, distortion = (shown[key][position].item() for key in ("rate", "distortion"))
+    assert still.figure.get_suptitle() == (
+        f"β = {beta}: rate {rate:.1f} nats, distortion {distortion:.1f} nats, "
+        f"{int(active.sum())} active"
+    )
+
+
+def test_the_still_of_the_kl_has_the_curves_where_the_sliders_start(still_of):
+    still = still_of(explore.kl_playground(mu=-0.5, log_var=1.5))
+    (call,) = still.calls["kl_integrand"]
+    assert (call["mu"], call["log_var"]) == (-0.5, 1.5)
+    assert call["ax"].get_title() == "mu -0.5, log_var 1.5: KL 1.116 nats"
+
+
+@pytest.mark.parametrize("morph", [0.0, 0.25])
+def test_the_still_of_the_mixer_has_the_mixed_face_and_the_truth_where_there_is_one(
+    untrained_mixer, still_of, morph
+):
+    shown, k, name = explorer_assets.load_mixer(), 2, explorer_assets.FACE_MODEL
+    alpha = -1.5 if shown["has"][3, k] else 1.5
+    still = still_of(explore.attribute_mixer(3, {avatars.NAMES[k]: alpha}, morph))
+    mu = shown["mu"]
+    z_new = mu[3] + morph * (mu[4] - mu[3]) + alpha * shown["vectors"][k]
+    wanted = [shown["pictures"][3, :1], *decoded_by(name, mu[3], z_new)[:, None]]
+    titles = ["$x$", "$x$ decoded", "$z_{new}$ decoded"]
+    if not morph:
+        wanted.append(shown["pictures"][3, 1 + k : 2 + k])
+        titles.append("drawn so")
+    sheets = still.calls["pictures"]
+    for sheet, picture, title in zip(sheets, wanted, titles, strict=True):
+        torch.testing.assert_close(sheet["images"], picture)
+        assert sheet["ax"].get_title() == title
+    assert not any(ax.axison for ax in still.figure.axes if not ax.get_title())
+
+
+def test_the_still_of_the_playground_is_a_trained_map_at_the_priors_scale(still_of):
+    still = still_of(explore.playground(beta=4, seed=2))
+    assert_map(still.maps()[0], "vae-mnist-2d", [-4, 4, -4, 4], (0, 0))
+    torch.testing.assert_close(still.pictures(), decoded_by("vae-mnist-2d", (0.0, 0.0)))
+
+
+def test_a_square_box_is_square_in_whole_numbers_and_holds_its_points_closely():
+    points = torch.tensor([[-3.2, 10.0], [4.9, 11.0], [0.0, 10.4]])
+    low1, high1, low2, high2 = explore.square_box(points)
+    assert high1 - low1 == high2 - low2 <= 8.1 + 3
+    assert [edge % 1 for edge in (low1, high1, low2, high2)] == [0, 0, 0, 0]
+    for k, (low, high) in enumerate(((low1, high1), (low2, high2))):
+        assert low <= points[:, k].min() <= points[:, k].max() <= high
+    assert (low2 + high2) / 2 == pytest.approx(10.5, abs=0.5)
+
+
 def test_reparameterisation_needs_a_vae_and_shows_its_sample(shipped):
     ae, vae = shipped
     with pytest.raises(ValueError, match="ae-tiny is no VAE"):
@@ -512,11 +786,11 @@ def test_the_mixer_has_a_slider_for_each_attribute_and_starts_where_asked(untrai
         ({"face": 12}, "face is one of 12, from 0 to 11; got 12"),
         ({"face": -1}, "face is one of 12, from 0 to 11; got -1"),
         ({"alphas": {"Smilling": 1}}, "no attribute 'Smilling'. Did you mean 'Smiling'"),
-        ({"alphas": {"Beard": 2.5}}, r"alpha is from -2 to 2; got 2\.5 for Beard"),
-        ({"alphas": {"Beard": float("nan")}}, "alpha is from -2 to 2; got nan for Beard"),
-        ({"alphas": {"Beard": float("-inf")}}, "alpha is from -2 to 2; got -inf for Beard"),
-        ({"morph": 1.5}, r"morph is from 0, the face, to 1, another one; got 1\.5"),
-        ({"morph": float("nan")}, "morph is from 0, the face, to 1, another one; got nan"),
+        ({"alphas": {"Beard": 2.5}}, r"Beard is from -2 to 2; got 2\.5"),
+        ({"alphas": {"Beard": float("nan")}}, "Beard is from -2 to 2; got nan"),
+        ({"alphas": {"Beard": float("-inf")}}, "Beard is from -2 to 2; got -inf"),
+        ({"morph": 1.5}, r"morph is from 0 to 1; got 1\.5"),
+        ({"morph": float("nan")}, "morph is from 0 to 1; got nan"),
     ],
 )
 def test_the_mixer_refuses_what_it_has_no_slider_for(untrained_mixer, arguments, message):
@@ -608,7 +882,7 @@ def test_noise_to_face_starts_where_asked():
         ({"time": 1.5}, r"time is from 0 to 1; got 1\.5"),
         ({"time": float("nan")}, "time is from 0 to 1; got nan"),
         ({"steps": 0}, "steps is from 1 to 50; got 0"),
-        ({"steps": 2.5}, r"steps is from 1 to 50; got 2\.5"),
+        ({"steps": 2.5}, r"steps is a whole number; got 2\.5"),
         ({"draw": 100}, "draw is from 0 to 99; got 100"),
     ],
 )

@@ -73,6 +73,73 @@ def test_spoiled_digits_are_labelled_only_where_two_differ():
     assert 5 < is_bad.sum() < 20
 
 
+def shown_by(monkeypatch, module, fit, train, **options):
+    """What a judge is shown of a batch, and what is then right: batch(x, labels, generator)."""
+    monkeypatch.setattr(module, "fit_judge", lambda arguments, train, batch, *rest: batch)
+    return fit(train, **options)
+
+
+SHARP = 1e-3  # a blur that leaves a picture as it is
+
+
+def test_a_mixed_face_has_its_labels_mixed_alike_and_the_others_have_their_own(monkeypatch):
+    has = torch.rand(40, 3, generator=generator(1)) < 0.5
+    x = has.float()[..., None, None].expand(-1, -1, 8, 8).contiguous()  # a channel an attribute
+    train = Faces((255 * x).byte(), has, ("a", "b", "c"))
+    batch = shown_by(monkeypatch, judges, judges.fit_attribute_judge, train, blur=SHARP)
+    shown, target = batch(x, has, generator())
+    torch.testing.assert_close(shown.mean((2, 3)), target)
+    assert target[12:].equal(has[12:].float())
+    between = (target > 0.05) & (target < 0.95)
+    assert between[:12].any(1).sum() > 6, "three tenths of the batch are mixtures"
+
+
+def test_around_the_faces_is_white(monkeypatch):
+    train = squares(10)
+    batch = shown_by(monkeypatch, judges, judges.fit_attribute_judge, train, blur=3, spoiled=0)
+    shown, _ = batch(torch.ones(10, 3, 8, 8), train.labels, generator())
+    torch.testing.assert_close(shown, torch.ones_like(shown))
+
+
+def test_a_digit_that_is_none_is_every_digit_alike(monkeypatch):
+    x, labels = torch.rand(40, 1, 28, 28, generator=generator()), torch.arange(40) % 3
+    train = Images.from_float(x, labels)
+    fit = digit_judge.fit_digit_judge
+    batch = shown_by(monkeypatch, digit_judge, fit, train, blur=SHARP, shift=0, spoiled=0.5)
+    shown, target = batch(x, labels, generator())
+    _, is_bad = digit_judge._spoil(x, labels, 20, generator())
+    expected = torch.nn.functional.one_hot(labels, 10).float()
+    expected[:20][is_bad] = 0.1
+    assert target.equal(expected)
+    torch.testing.assert_close(shown[20:], x[20:])
+    assert all(not shown[i].allclose(x[i]) for i in is_bad.nonzero()[:, 0].tolist())
+
+
+def test_a_shift_is_as_far_to_either_side_and_in_either_direction():
+    x = torch.zeros(1, 1, 15, 15)
+    x[..., 7, 7] = 1
+    seen = [judges.soften(x, SHARP, 2, generator(seed)).squeeze() for seed in range(200)]
+    places = [(soft == soft.max()).nonzero()[0].tolist() for soft in seen]
+    for axis in (0, 1):
+        assert {place[axis] - 7 for place in places} == {-2, -1, 0, 1, 2}
+
+
+def test_softening_is_a_gaussian_of_random_width_alike_in_both_directions():
+    x = torch.zeros(1, 1, 15, 15)
+    x[..., 7, 7] = 1
+    away = torch.arange(15.0) - 7
+    for seed in range(5):
+        soft = judges.soften(x, 1.5, 0, generator(seed))[0, 0]
+        width = 1.5 * torch.rand(1, generator=generator(seed))
+        profile = torch.exp(-(away**2) / (2 * width**2)) * (away.abs() <= 3)
+        profile = profile / profile.sum()
+        torch.testing.assert_close(soft, profile[:, None] * profile, rtol=1e-4, atol=1e-6)
+
+
+def test_a_trained_judge_judges_and_no_longer_learns():
+    assert not judges.fit_attribute_judge(squares(64), epochs=1).training
+
+
 def test_a_digit_judge_learns_digits():
     pixels = torch.zeros(200, 1, 28, 28, dtype=torch.uint8)
     labels = torch.arange(200) % 10

@@ -16,7 +16,7 @@ from vaelib import data, latent, metrics, weights
 from vaelib.data import Images
 from vaelib.latent import Codes
 from vaelib.losses import kl_divergence
-from vaelib.models import Architecture, seeded
+from vaelib.models import VAE, Architecture, seeded
 
 
 def normal(*shape, seed=0):
@@ -451,6 +451,127 @@ def test_only_two_latents_have_an_area_to_share_out_and_the_dearest_comes_first(
 
 def test_the_scoreboard_does_not_depend_on_the_global_random_state(score_of):
     assert asdict(score_of("vae")) == asdict(score_of("vae", global_seed=1))
+
+
+# A model whose figures are known by hand: the first row of pixels says the digit d, two more say
+# where in its cloud a digit lies; sigma is 3, ten times less than digits are apart.
+
+SIGMA, APART = 3.0, 30.0
+
+
+class ByHand(nn.Module):
+    """mu = (30 d + a, b (1 + d)), for a picture whose pixels say d, a and b."""
+
+    def forward(self, x):
+        digit = x[:, 0, 0, :10].argmax(1)
+        a, b = x[:, 0, 1, 0], x[:, 0, 2, 0]
+        mu = torch.stack([APART * digit + a, b * (1 + digit)], 1)
+        return torch.cat([mu, torch.full_like(mu, 2 * math.log(SIGMA))], 1)
+
+
+class Painter(nn.Module):
+    """Paints the digit whose cloud is nearest, surely within 2 of it and faintly beyond."""
+
+    def __init__(self):
+        super().__init__()
+        self.there = nn.Parameter(torch.zeros(1))
+
+    def forward(self, z):
+        digit = (z[:, 0] / APART).round().clamp(0, 9).long()
+        sure = (z[:, 0] - APART * digit).abs() < 2
+        logits = torch.full((len(z), 1, 28, 28), -5.0)
+        logits[torch.arange(len(z)), 0, 0, digit] = torch.where(sure, 5.0, -4.0)
+        return logits
+
+
+def painted_digits(labels, seed):
+    """Pictures of these digits, anywhere in their clouds."""
+    pixels = torch.zeros(len(labels), 1, 28, 28, dtype=torch.uint8)
+    pixels[torch.arange(len(labels)), 0, 0, labels] = 255
+    pixels[:, 0, 1:3, 0] = torch.randint(256, (len(labels), 2), generator=generator(seed)).byte()
+    return Images(pixels, labels)
+
+
+@pytest.fixture(scope="module")
+def by_hand():
+    """The scoreboard of that model; of training images the half of the digits alone."""
+    model = VAE(ByHand(), Painter())
+    train, test = (
+        painted_digits(5 + torch.arange(2000) % 5, 0),
+        painted_digits(torch.arange(2000) % 10, 1),
+    )
+
+    def sure(pictures):
+        return 20 * pictures[:, 0, 0, :10] + pictures[:, 0, 1, :1]  # reads more than the digit
+
+    score = metrics.scoreboard(model, sure, train, test, samples=1000, threshold=0.9)
+    return model, sure, train, test, score
+
+
+def test_what_is_rebuilt_is_the_middle_of_the_posterior(by_hand):
+    *_, score = by_hand
+    assert score.right == 1
+    assert score.rebuilt == pytest.approx(1), "a sampled z is painted surely half of the time"
+
+
+def test_the_neighbours_are_training_images_and_asked_of_held_out_ones(by_hand):
+    *_, score = by_hand
+    assert score.knn == pytest.approx(0.5), "training images show half of the digits"
+
+
+def test_the_figures_of_codes_are_those_of_held_out_images(by_hand):
+    model, _, _, test, score = by_hand
+    mu = ByHand()(test.float())[:, :2]
+    nats = (0.5 * (mu**2 + SIGMA**2 - 1 - 2 * math.log(SIGMA))).double().mean(0)
+    assert score.nats == pytest.approx(sorted(nats.tolist(), reverse=True), rel=1e-4)
+    assert score.kl == pytest.approx(nats.sum().item(), rel=1e-4)
+    assert score.sigma == pytest.approx(SIGMA)
+    assert score.spread == pytest.approx(mu.var(0).mean().sqrt().item(), rel=1e-4)
+    assert score.room == pytest.approx(10, rel=0.15), "the ninth cloud is ten times the first"
+    z = latent.encode_images(model, test).z
+    assert score.ks == pytest.approx(metrics.ks_distance(z).mean().item())
+    standard = metrics.ks_distance((z - z.mean(0)) / z.std(0)).mean().item()
+    assert score.ks_standardised == pytest.approx(standard)
+    assert score.ks != pytest.approx(standard, abs=0.05)
+
+
+def test_samples_come_from_what_training_images_gave(by_hand):
+    *_, score = by_hand
+    # |z1| < 2 in 95.4 % of the prior, 86 of 120 in the box are between the clouds or beyond them.
+    assert score.recognised["prior"] == pytest.approx(0.954, abs=0.02)
+    assert score.balance["prior"] == pytest.approx(0.1)
+    assert score.balance["box"] == pytest.approx(0.5, abs=0.1)
+    assert score.recognised["mixture"] > 2 * score.recognised["gaussian"]
+    assert score.balance["mixture"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_covered_is_the_prior_by_what_training_images_gave(by_hand, monkeypatch):
+    model, judge, train, test, _ = by_hand
+    asked = []
+    monkeypatch.setattr(metrics, "mass_covered", lambda *given: asked.extend(given) or 0.25)
+    score = metrics.scoreboard(model, judge, train, test[:500], samples=100, threshold=0.9, seed=3)
+    assert score.covered == 0.25
+    fitted, held_out, prior = asked
+    assert fitted.equal(latent.encode_images(model, train, 3).z)
+    assert held_out.equal(latent.encode_images(model, test[:500], 3).z)
+    assert prior.equal(latent.sample_prior(100, 2, 3))
+
+
+def test_the_threshold_is_that_of_the_held_out_images(by_hand):
+    model, judge, train, test, _ = by_hand
+    score = metrics.scoreboard(model, judge, train[:500], test[:500], samples=100)
+    threshold = metrics.recognition_threshold(judge, test[:500])
+    given = metrics.scoreboard(model, judge, train[:500], test[:500], 100, threshold=threshold)
+    assert score == given
+
+
+def test_at_the_threshold_a_picture_is_recognised_and_at_the_radius_a_code_is_covered():
+    pictures = verdicts((3, 0.9), (4, 0.8))
+    (sure, less) = metrics.judge_probabilities(obvious_judge, pictures).amax(1).tolist()
+    assert metrics.recognised(obvious_judge, pictures, less) == 1
+    assert metrics.recognised(obvious_judge, pictures, sure) == 0.5
+    fitted, held_out = torch.zeros(1, 2), torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    assert metrics.mass_covered(fitted, held_out, held_out, keep=1) == 1
 
 
 # --- attributes -----------------------------------------------------------------------------------

@@ -347,6 +347,40 @@ def test_the_shaded_areas_of_the_kl_integrand_add_up_to_the_kl(mu, log_var):
     assert area(above) - area(below) == pytest.approx(kl, rel=0.02)  # drawn to 4.5
 
 
+@pytest.mark.parametrize(("mu", "log_var"), [(1.0, -1.0), (-0.8, 0.3)])
+def test_the_curves_over_the_kl_integrand_are_the_prior_and_the_posterior(mu, log_var):
+    prior, posterior, _ = plots.kl_integrand(mu, log_var).get_lines()
+    for line, middle, width in ((prior, 0.0, 1.0), (posterior, mu, math.exp(log_var / 2))):
+        z, density = (torch.as_tensor(values).double() for values in line.get_data())
+        expected = torch.distributions.Normal(middle, width).log_prob(z).exp()
+        torch.testing.assert_close(density, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_bars_lie_below_their_pictures_and_are_as_wide_as_they():
+    ax = plots.pictures(images(7), columns=3)
+    plots.underline(ax, torch.arange(7) == 4, 3, (4, 6))
+    ((left, right),) = [line.get_xdata() for line in ax.lines]
+    assert left - 7 == 7 + 5 - right == 2  # of columns 7 to 12
+
+
+@pytest.mark.parametrize("thin", [False, True])
+def test_a_patch_too_thin_to_write_in_has_no_digit_and_each_digit_stands_in_the_middle_of_its_patch(
+    thin,
+):
+    digits, recognised = torch.zeros(30, 60, dtype=torch.int64), torch.zeros(30, 60).bool()
+    digits[5:16, 30:51] = 8
+    recognised[5 : 7 if thin else 16, 30:51] = True
+    ax = plots.digit_map(digits, recognised, (-6, 6, -3, 3))
+    if thin:
+        assert [text.get_text() for text in ax.texts] == []
+        return
+    (text,) = ax.texts
+    x, y = text.get_position()
+    row, column = (3 - y) / 6 * 30 - 0.5, (x + 6) / 12 * 60 - 0.5
+    assert row == pytest.approx(10)  # the middle row of 5 to 15
+    assert 35 - 1e-6 <= column <= 45 + 1e-6
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_panels_are_a_row_of_axes(count):
     figure, axes = plots.panels(count)

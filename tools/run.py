@@ -101,6 +101,11 @@ TARGETS = {
         "environment data",
         ("tools/bench.py",),
     ),
+    "mutants": Target(
+        "break the package in 200 small ways, and list those that no test notices (40 minutes)",
+        "environment assets data browser",
+        ("tools/mutants.py",),
+    ),
     "lint": Target(
         "say what breaks the rules of code and notebooks",
         commands=("-m ruff check .", "-m ruff format --check .", "tools/notebooks.py check"),

@@ -1,5 +1,6 @@
 """The playground in a browser, on a page of its own that is built for these tests."""
 
+import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,10 @@ STEPS = r"After ([\d,]+) steps"
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
-    """A book with the real book's settings and one page, the playground's."""
+    """A book with the real book's settings and one page, the playground's; or the one that
+    VAELIB_SMALL_BOOK names (…/html)."""
+    if given := os.environ.get("VAELIB_SMALL_BOOK"):
+        return Path(given)
     code = "from vaelib import explore\n\nexplore.playground(seed=3)"
     return build_small(tmp_path_factory.mktemp("playground"), {"train": ["# Train", code]})
 

@@ -58,6 +58,27 @@ test("a convolution whose kernel has a single 1 shifts the picture", () => {
   assert.deepEqual(Array.from(run([1, 2, 3, 4, 5, 6])), [2, 3, 0, 5, 6, 0]);
 });
 
+test("a convolution is the sum over its kernel, whatever the number of places and of outputs", () => {
+  const values = (n, seed) => Array.from({ length: n }, (_, i) => Math.sin(seed + 7 * i));
+  for (const [outputs, inputs, height, width, stride] of [[1, 1, 5, 5, 1], [3, 2, 5, 7, 1], [5, 1, 7, 3, 2], [2, 3, 6, 9, 2], [6, 2, 3, 2, 1]]) {
+    const [weight, bias, x] = [values(outputs * inputs * 9, 1), values(outputs, 2), values(inputs * height * width, 3)];
+    const layers = [{ op: "conv", name: "0", stride, padding: 1 }];
+    const run = network(file(layers, { "0.weight": [[outputs, inputs, 3, 3], weight], "0.bias": [[outputs], bias] }), [inputs, height, width]);
+    const [down, across] = [height, width].map((side) => Math.floor((side - 1) / stride) + 1);
+    const y = run(x);
+    assert.equal(y.length, outputs * down * across);
+    y.forEach((got, n) => {
+      const [o, row, column] = [Math.floor(n / (down * across)), Math.floor(n / across) % down, n % across];
+      let sum = bias[o];
+      for (let k = 0; k < inputs * 9; k++) {
+        const [i, r, c] = [Math.floor(k / 9), row * stride + (Math.floor(k / 3) % 3) - 1, column * stride + (k % 3) - 1];
+        if (r >= 0 && r < height && c >= 0 && c < width) sum += weight[o * inputs * 9 + k] * x[(i * height + r) * width + c];
+      }
+      assert.ok(Math.abs(got - sum) < 1e-5, `${got} is not ${sum}`);
+    });
+  }
+});
+
 test("the transposed convolution is the transpose: <conv(x), y> = <x, conv_transpose(y)>", () => {
   const values = (n, seed) => Array.from({ length: n }, (_, i) => Math.sin(seed + 7 * i));
   const weight = values(3 * 2 * 4 * 4, 1); // conv: 2 -> 3 channels; the transpose reads the same numbers as 3 -> 2

@@ -24,5 +24,13 @@ test("there is a counterfactual exactly where one attribute is taken to its othe
   assert.match(of({ 0: 1, 3: -1 })[1], /one attribute changed, and 2 are/);
   assert.match(of({ 0: -1 })[1], /a face not smiling/);
   assert.match(of({ 1: 1 })[1], /a face with glasses/);
+  // Taken further to where it is already, each attribute is named as the face has it.
+  const sides = [["not smiling", "smiling"], ["without glasses", "with glasses"], ["without blond hair", "with blond hair"], ["without a beard", "with a beard"], ["without a hat", "with a hat"], ["with short hair", "with long hair"], ["with open eyes", "with closed eyes"]];
+  for (const [k, words] of sides.entries()) assert.equal(of({ [k]: has[k] ? 1 : -1 })[1], `There is no more of it to draw: this is a face ${words[has[k]]}.`);
+  for (const [k, words] of sides.entries()) {
+    const alphas = Array.from({ length: 7 }, (_, i) => (i === k ? 1 - 2 * has[k] : 0));
+    assert.deepEqual(flipped(alphas, 0, has), [k]);
+    assert.ok(flipped(alphas.map((alpha) => -alpha), 0, has)[1].endsWith(`${words[has[k]]}.`));
+  }
   for (const case_ of [of({}), of({ 0: 1 }, 1), of({ 1: 1 })]) assert.equal(case_[0], -1);
 });

@@ -27,6 +27,28 @@ test("the longer side becomes 20, and proportions are kept, wherever and however
   }
 });
 
+test("faint ink is none, and a tenth is ink", () => {
+  const inside = (x, y) => x >= 100 && x < 120 && y >= 80 && y < 120;
+  const [faint, seen] = [0.09, 0.11].map((around) => fitted(drawing(inside).map((ink) => ink || around), SIDE));
+  assert.deepEqual([faint.width, faint.height], [10, 20]);
+  assert.deepEqual([seen.width, seen.height], [20, 20]);
+});
+
+test("no ink is lost or made: what lies in the box is in the picture, by area, at the edge of the drawing too", () => {
+  for (const [left, top, size] of [[0, 0, 33], [SIDE - 33, SIDE - 33, 33], [50, 70, 7], [10, 200, 50]]) {
+    let all = 0;
+    const ink = Float32Array.from({ length: SIDE * SIDE }, (_, i) => {
+      const [x, y] = [i % SIDE, Math.floor(i / SIDE)];
+      const here = x >= left && x < left + size && y >= top && y < top + size ? 0.2 + 0.8 * ((x * 7 + y * 13) % 10) / 10 : 0;
+      all += here;
+      return here;
+    });
+    const small = fitted(ink, SIDE);
+    assert.deepEqual([small.width, small.height], [20, 20]);
+    near(small.pixels.reduce((sum, p) => sum + p, 0) * (size / 20) ** 2, all, 1e-3 * all);
+  }
+});
+
 test("a new pixel is the mean of what it covers", () => {
   const chequered = fitted(drawing((x, y) => x < 200 && y < 200 && (x + y) % 2 === 0), SIDE);
   for (const ink of chequered.pixels) near(ink, 0.5, 0.02);

@@ -30,11 +30,7 @@ def attribute_mixer(
     values = dict.fromkeys(avatars.NAMES, 0.0)
     for name, alpha in (alphas or {}).items():
         attribute_index(name, avatars.NAMES)
-        if not -ALPHA <= alpha <= ALPHA:
-            raise ValueError(f"alpha is from {-ALPHA:g} to {ALPHA:g}; got {alpha} for {name}")
         values[name] = float(alpha)
-    if not 0 <= morph <= 1:
-        raise ValueError(f"morph is from 0, the face, to 1, another one; got {morph}")
     other = (face + 1) % count
     shown = canvas("mixer", name=FACE_MODEL, face=face, other=other, morph=float(morph), **values)
     sliders = {name: slider(readable(name), a, -ALPHA, ALPHA, 0.1) for name, a in values.items()}

@@ -116,6 +116,9 @@ class Explorer(_Slim, ipywidgets.VBox):
         children, joined = [], {}
         for trait, options in sliders.items():
             limits = options.pop("limits", ())
+            low, high, at = (options.get(key, 0) for key in ("min", "max", "value"))
+            if not low <= at <= high:
+                raise ValueError(f"{trait} is from {low:g} to {high:g}; got {at}")
             make, moves = (_Choice, "index") if "options" in options else (_Slider, "value")
             slider = make(layout=canvas.layout, **options)  # one for all keeps the page short
             joined[trait] = [slider.model_id, moves, *limits]
