@@ -1109,6 +1109,10 @@ def main() -> None:
     which = int(next((word for word in sys.argv[1:] if word.isdecimal()), 1))
     import torch
 
+    import vaelib
+
+    if not Path(vaelib.__file__).is_relative_to(ROOT):
+        sys.exit(f"This would judge {vaelib.__file__}: set PYTHONPATH to {ROOT}.")
     torch.set_num_threads(1)
     names()  # what each fault needs is imported once
     table, counts = Counter(), Counter()
