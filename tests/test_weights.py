@@ -307,7 +307,7 @@ def refused_in_few_words(name="tiny-vae"):
 
 
 DEEP = "[" * 100_000 + "]" * 100_000
-ODD_JSON = ["[]", "[1, 2]", "3", '"x"', "null", "true", "{}", "NaN", "", "9" * 10_000, DEEP]
+ODD_JSON = ["[]", "[1, 2]", "3", '"x"', "null", "{}", "NaN", "", "9" * 10_000, DEEP]
 
 
 @pytest.mark.parametrize("length", [0, 1, 2**31, 2**60, 2**64 - 1])
@@ -401,12 +401,14 @@ def test_a_header_that_is_anything_is_refused_in_few_words(folder, decoder, data
     else:
         header[tensor][data.draw(st.sampled_from(["dtype", "shape", "data_offsets"]))] = value
     write(decoder, header, numbers)
+    said = ""
     try:
         assert same(weights.load("tiny-vae"), weight_files.half(TINY.build(seed=1)))
     except WeightsError as error:
-        assert len(str(error)) <= 500
+        said = str(error)
     finally:
         decoder.write_bytes(good)
+    assert len(said) <= 500
 
 
 # --- Names ----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from vaelib.models import Architecture, Judge
 
 FOLDER = Path(__file__).parent / "weights"
 SCORES = FOLDER / "scores.json"
+_NOT_THAT_KIND = (ValueError, LookupError, TypeError, AttributeError)  # of JSON
 FORMAT = 1  # raised when a file of an older package can no longer be read
 
 
@@ -68,13 +69,12 @@ def load(name: str, folder: Path | None = None) -> nn.Module:
                 f"{paths[0].name} and {path.name} come from two runs: "
                 f"run `make weights ONLY={name}`"
             )
+        numbers = {key: value.float() for key, value in tensors.items()}
         try:
-            numbers = {key: value.float() for key, value in tensors.items()}
             part.load_state_dict(numbers, assign=True)
         except RuntimeError as error:
-            raise WeightsError(
-                _damaged(path, f"it does not fit its own recipe: {error}")
-            ) from error
+            why = f"it does not fit its own recipe: {error}"
+            raise WeightsError(_damaged(path, why)) from error
         if any(of.dtype != torch.float16 or not of.isfinite().all() for of in tensors.values()):
             raise WeightsError(_damaged(path, "not all of its numbers are finite float16"))
     return model.eval().requires_grad_(False)
@@ -106,14 +106,7 @@ def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
         header = json.loads(content[8 : 8 + length])
         metadata = {key: json.loads(value) for key, value in header.pop("__metadata__").items()}
         version, expected = metadata["format"], metadata["sha256"]
-    except (
-        struct.error,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except (struct.error, RecursionError, *_NOT_THAT_KIND) as error:
         raise WeightsError(_damaged(path, f"its header cannot be read ({error})")) from error
     if version != FORMAT:
         raise WeightsError(
