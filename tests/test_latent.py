@@ -11,6 +11,7 @@ from scipy import stats
 from support import TINY, TINY_AE, bars, generator
 
 from vaelib import latent
+from vaelib.data import Images
 from vaelib.latent import (
     box_grid,
     decode_images,
@@ -155,6 +156,22 @@ def test_a_box_grid_is_even_between_its_corners():
     grid = box_grid(4, torch.tensor([-3.0, 0.0]), torch.tensor([3.0, 6.0]))
     assert grid[0, :, 0].tolist() == [-3, -1, 1, 3]
     assert grid[:, 0, 1].tolist() == [6, 4, 2, 0]
+
+
+@pytest.mark.parametrize("latents", [1, 3])
+def test_a_grid_of_two_latents_is_no_manifold_of_one_or_of_three(latents):
+    model = replace(TINY, latent_dim=latents).build()
+    with pytest.raises(ValueError, match=r"VAE cannot take .*\(9, 2\)"):
+        manifold(model, quantile_grid(3))
+
+
+def test_only_images_of_the_models_kind_are_encoded():
+    with pytest.raises(TypeError, match=r"vaelib\.Images.*got a Tensor.*Images\.from_float"):
+        encode_images(TINY.build(), bars().float())
+    with pytest.raises(ValueError, match=r"VAE cannot take .*\(4, 3, 8, 8\)"):
+        encode_images(TINY.build(), Images.from_float(torch.zeros(4, 3, 8, 8)))
+    with pytest.raises(ValueError, match="no images"):
+        encode_images(TINY.build(), bars()[:0])
 
 
 def test_a_manifold_keeps_the_layout_of_its_grid():

@@ -90,6 +90,16 @@ def test_the_gradient_of_the_kl_is_mu_and_half_of_variance_less_one(mu, log_var)
     torch.testing.assert_close(log_var.grad, (log_var.detach().exp() - 1) / 2)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_small_kl_is_as_exact_in_half_precision_as_its_inputs(dtype):
+    mu = torch.linspace(-0.2, 0.2, 20).to(dtype)[:, None]
+    log_var = torch.linspace(-0.1, 0.3, 20).to(dtype)[:, None]
+    exact = kl_divergence(mu.double(), log_var.double())
+    torch.testing.assert_close(kl_divergence(mu, log_var).double(), exact, rtol=1e-3, atol=1e-6)
+    parts = sum(kl_parts(mu, log_var)).double()
+    torch.testing.assert_close(parts, exact, rtol=1e-3, atol=1e-6)
+
+
 def test_kl_adds_over_latents():
     mu, log_var = draw(4, 6), draw(4, 6, seed=1)
     parts = kl_divergence(mu[:, :2], log_var[:, :2]) + kl_divergence(mu[:, 2:], log_var[:, 2:])

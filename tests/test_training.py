@@ -7,9 +7,11 @@ import math
 import textwrap
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
 from support import TINY, TINY_AE, bars, generator
+from torch import nn
 
 from vaelib import training
 from vaelib.data import Images
@@ -387,6 +389,72 @@ def test_a_config_that_cannot_train_is_refused_at_once(name, value):
 def test_a_weight_of_the_kl_that_is_negative_or_not_finite_is_refused_at_once(name, value):
     with pytest.raises(ValueError, match=f"{name} must be finite and at least 0, got {value}"):
         Config(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epochs", 0.5), ("epochs", "3"), ("batch_size", 1.5), ("batch_size", None), ("seed", 1.5),
+     ("seed", None), ("lr", "1"), ("beta", None), ("warmup_epochs", "0")],
+)  # fmt: skip
+def test_a_config_of_another_type_is_refused_in_one_sentence(name, value):
+    with pytest.raises(ValueError, match=f"{name} .*, got {value!r}"):
+        Config(**{name: value})
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Config(np.int64(2), np.int32(8), np.float32(0.1), seed=np.int64(3)).epochs == 2
+
+
+NOT_IMAGES = {"a tensor": bars().float(), "pairs": [(bars().float(), 0)], "nothing": None}
+
+
+@pytest.mark.parametrize("given", NOT_IMAGES.values(), ids=NOT_IMAGES)
+def test_what_is_no_set_of_images_is_refused_and_the_way_to_one_is_told(given):
+    said = rf"vaelib\.Images.*got a {type(given).__name__}.*Images\.from_float"
+    with pytest.raises(TypeError, match=said):
+        fit(TINY.build(), given, QUICK, progress=False)
+    with pytest.raises(TypeError, match=said):
+        evaluate(TINY.build(), given)
+    if given is not None:
+        with pytest.raises(TypeError, match=said):
+            run(valid=given)
+
+
+def test_training_on_no_images_is_refused():
+    with pytest.raises(ValueError, match="no images"):
+        run(train=bars()[:0])
+    with pytest.raises(ValueError, match="no images"):
+        run(valid=bars()[:0])
+
+
+@pytest.mark.parametrize("pixels", [torch.zeros(4, 3, 8, 8), torch.zeros(4, 1, 9, 9)])
+def test_images_of_another_shape_than_the_models_are_refused_with_both(pixels):
+    wrong = Images.from_float(pixels)
+    said = rf"VAE cannot take .*{tuple(pixels.shape)}".replace("(", r"\(").replace(")", r"\)")
+    with pytest.raises(ValueError, match=said):
+        run(train=wrong)
+    with pytest.raises(ValueError, match=said):
+        evaluate(TINY.build(), wrong)
+
+
+@pytest.mark.parametrize("model", [None, "vae", nn.Linear(64, 2), nn.Identity(), lambda x: x])
+def test_what_is_no_model_is_refused_in_one_sentence(model):
+    for use in (lambda: fit(model, bars(), QUICK, progress=False), lambda: evaluate(model, bars())):
+        with pytest.raises((TypeError, ValueError), match=r"model|Linear cannot take") as error:
+            use()
+        assert len(str(error.value)) <= 500
+
+
+def test_a_frozen_model_is_not_trained_and_the_remedy_is_told():
+    with pytest.raises(ValueError, match=r"requires_grad_\(True\)"):
+        fit(TINY.build().requires_grad_(False), bars(), QUICK, progress=False)
+    evaluate(TINY.build().requires_grad_(False), bars())
+
+
+@pytest.mark.parametrize("batch_size", [0.5, 1.5, None, "8", math.nan])
+def test_batches_are_of_whole_numbers_of_images(batch_size):
+    with pytest.raises(ValueError, match="whole number, at least 1; got"):
+        next(bars().batches(batch_size))
 
 
 def test_a_config_cannot_be_changed_after_the_fact():

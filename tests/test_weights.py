@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import struct
 
 import pytest
@@ -189,6 +190,22 @@ def test_the_layers_of_a_judge_are_enough_to_run_it():
     torch.testing.assert_close(found, judge(x))
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Linear(2, 2, bias=False), nn.Conv2d(1, 1, 4, bias=False), nn.Conv2d(1, 1, 4, dilation=2),
+        nn.Conv2d(1, 1, 4, padding=(1, 2)), nn.Conv2d(1, 1, 4, stride=(1, 2)),
+        nn.Conv2d(1, 1, (3, 4)), nn.Conv2d(2, 2, 4, groups=2), nn.Conv2d(1, 1, 3, padding="same"),
+        nn.Conv2d(1, 1, 4, padding=1, padding_mode="circular"), nn.Flatten(2), nn.Flatten(0),
+        nn.ConvTranspose2d(1, 1, 4, stride=2, output_padding=1), nn.Unflatten(0, (1, 2)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_the_pages_engine_cannot_do_is_refused(layer):
+    with pytest.raises(TypeError, match=f"the page's engine .*{type(layer).__name__}"):
+        weight_files.layers(nn.Sequential(nn.SiLU(), layer))
+
+
 def test_a_layer_the_browser_does_not_know_is_refused(folder):
     model = TINY.build()
     model.decoder.append(nn.Tanh())
@@ -271,6 +288,129 @@ def test_an_architecture_of_another_package_is_refused(folder, changes):
         weights.load("tiny-vae")
 
 
+def header_of(path):
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + length]), content[8 + length :]
+
+
+def write(path, header, numbers):
+    text = (header if isinstance(header, str) else json.dumps(header)).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + numbers)
+
+
+def refused_in_few_words(name="tiny-vae"):
+    with pytest.raises(WeightsError) as error:
+        weights.load(name)
+    assert len(str(error.value)) <= 500
+    assert "make weights ONLY=" in str(error.value)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+ODD_JSON = ["[]", "[1, 2]", "3", '"x"', "null", "{}", "NaN", "", "9" * 10_000, DEEP]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**31, 2**60, 2**64 - 1])
+def test_a_header_of_an_absurd_length_is_refused_in_few_words(decoder, length):
+    decoder.write_bytes(struct.pack("<Q", length) + decoder.read_bytes()[8:] + b"x" * 500_000)
+    refused_in_few_words()
+
+
+@pytest.mark.parametrize("header", ODD_JSON, ids=lambda text: text[:9])
+def test_a_header_that_is_no_object_is_refused_in_few_words(decoder, header):
+    write(decoder, header, header_of(decoder)[1])
+    refused_in_few_words()
+
+
+@pytest.mark.parametrize("key", ["format", "sha256", "recipe"])
+@pytest.mark.parametrize("value", ODD_JSON, ids=lambda text: text[:9])
+def test_odd_metadata_is_refused_in_few_words(folder, key, value):
+    for path in folder.iterdir():
+        rewrite(path, lambda metadata: metadata.update({key: value}))
+    with pytest.raises(WeightsError) as error:
+        weights.load("tiny-vae")
+    assert len(str(error.value)) <= 500
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("latent_dim", 10**9), ("latent_dim", -2), ("latent_dim", 1.5), ("latent_dim", None),
+        ("image_shape", [1, 99_999, 99_999]), ("image_shape", []), ("encoder_hidden", [99_999] * 9),
+        ("encoder_hidden", 3), ("decoder_hidden", [-16]), ("decoder_hidden", [[16]]),
+    ],
+)  # fmt: skip
+def test_absurd_widths_are_refused_and_take_no_memory(folder, field, value):
+    for path in folder.iterdir():
+        change_architecture(path, **{field: value})
+    refused_in_few_words()
+
+
+@pytest.mark.parametrize("details", [{"flow": {"depth": 10**9}}, {"network": {"outputs": -1}}])
+def test_absurd_arguments_of_other_networks_are_refused(folder, details):
+    with seeded(0):
+        weight_files.save_model("judge", Judge(), {}, folder)
+    flow = {"latent_dim": 4, "active": [0, 1]}
+    details = {key: {**(flow if key == "flow" else {}), **of} for key, of in details.items()}
+    path = folder / "judge.safetensors"
+    rewrite(path, lambda metadata: metadata.update(recipe=json.dumps(details)))
+    refused_in_few_words("judge")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_refused(folder, value):
+    model = TINY.build(seed=1)
+    with torch.no_grad():
+        next(model.decoder.parameters())[0, 0] = value
+    weight_files.save_model("tiny-vae", model, recipe_of(TINY), folder)
+    refused_in_few_words()
+
+
+@pytest.mark.parametrize("dtype", ["I16", "U16", "BF16"])
+def test_numbers_of_another_type_are_refused(decoder, dtype):
+    header, numbers = header_of(decoder)
+    for name in header.keys() - {"__metadata__"}:
+        header[name]["dtype"] = dtype
+    write(decoder, header, numbers)
+    refused_in_few_words()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(data=st.data())
+def test_a_header_that_is_anything_is_refused_in_few_words(folder, decoder, data):
+    """Any value of JSON in the place of any part of the header."""
+    anything = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+        lambda of: st.lists(of, max_size=3) | st.dictionaries(st.text(max_size=9), of, max_size=3),
+    )
+    good = decoder.read_bytes()
+    header, numbers = header_of(decoder)
+    value = data.draw(anything)
+    part = data.draw(st.sampled_from(["header", "metadata", "text", "recipe", "tensor", "field"]))
+    tensor = data.draw(st.sampled_from(sorted(header.keys() - {"__metadata__"})))
+    if part == "header":
+        header = value
+    elif part == "metadata":
+        header["__metadata__"] = value
+    elif part == "text":
+        header["__metadata__"][data.draw(st.sampled_from(["format", "sha256", "recipe"]))] = value
+    elif part == "recipe":
+        header["__metadata__"]["recipe"] = json.dumps(value)
+    elif part == "tensor":
+        header[tensor] = value
+    else:
+        header[tensor][data.draw(st.sampled_from(["dtype", "shape", "data_offsets"]))] = value
+    write(decoder, header, numbers)
+    said = ""
+    try:
+        assert same(weights.load("tiny-vae"), weight_files.half(TINY.build(seed=1)))
+    except WeightsError as error:
+        said = str(error)
+    finally:
+        decoder.write_bytes(good)
+    assert len(said) <= 500
+
+
 # --- Names ----------------------------------------------------------------------------------
 
 
@@ -289,10 +429,15 @@ def test_an_unknown_name_suggests_the_nearest(folder, wrong):
     assert f"no weights are called {wrong!r}" in str(error.value)
 
 
-@pytest.mark.parametrize("wrong", ["", "*", "?", "../tiny-vae", "zzz"])
+@pytest.mark.parametrize("wrong", ["", "*", "?", "../tiny-vae", "zzz", None, 3, ["tiny-vae"]])
 def test_a_name_like_no_other_lists_what_there_is(folder, wrong):
-    with pytest.raises(WeightsError, match="There are: tiny-vae"):
-        weights.load(wrong)
+    for ask in (weights.load, weights.recipe):
+        with pytest.raises(WeightsError, match="There are: tiny-vae"):
+            ask(wrong)
+
+
+def test_the_folder_may_be_given_as_text(folder):
+    assert same(weights.load("tiny-vae", str(folder)), weights.load("tiny-vae"))
 
 
 @pytest.mark.parametrize("half", ["encoder", "decoder"])

@@ -305,12 +305,27 @@ def dumps(nb) -> str:
 
 
 def read(path: Path):
+    """The notebook in a file; SystemExit with a sentence for whatever else is there."""
+    expected = "a notebook of Jupyter's format 4"
+    text = text_of(path, expected)
     try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except (ValueError, nbformat.reader.NotJSONError) as error:
-        raise SystemExit(
-            f"{path}: expected a notebook of Jupyter's format 4, got: {error}"
-        ) from error
+        if json.loads(text)["nbformat"] != 4:  # nbformat would make it into one, or try
+            raise ValueError("another format")
+        nb = nbformat.reads(text, as_version=4)
+        for cell in nb.cells:  # what the rules speak of must be there
+            _ = cell.cell_type, cell.source, cell.metadata
+            _ = cell.cell_type != "code" or (cell.outputs, cell.execution_count)
+    except Exception as error:  # what odd JSON leads to has no common name
+        raise SystemExit(f"{path}: expected {expected}, got: {str(error)[:200]}") from error
+    return nb
+
+
+def text_of(path: Path, expected: str) -> str:
+    """What a file says; SystemExit with a sentence where there is no such text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SystemExit(f"{path}: expected {expected}, got: {error}") from error
 
 
 def main() -> None:
@@ -327,7 +342,7 @@ def main() -> None:
     args = parser.parse_args()
 
     if args.command == "from-py":
-        nb = from_py(args.source.read_text(encoding="utf-8"), args.target.name)
+        nb = from_py(text_of(args.source, "a draft, a .py file"), args.target.name)
         args.target.parent.mkdir(parents=True, exist_ok=True)
         args.target.write_text(dumps(nb), encoding="utf-8")
         subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", args.target], check=True)
@@ -340,7 +355,7 @@ def main() -> None:
     files = args.files or sorted((ROOT / "chapters").glob("*.ipynb"))
     if args.command == "strip":
         for path in files:
-            before, after = path.read_text(encoding="utf-8"), dumps(strip(read(path)))
+            after, before = dumps(strip(read(path))), path.read_text(encoding="utf-8")
             if after != before:
                 path.write_text(after, encoding="utf-8")
                 print(f"stripped {path}")

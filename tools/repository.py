@@ -34,14 +34,27 @@ def move(text: str, old: str, new: str) -> str:
     return old_pages.sub(pages_host(new), text).replace(slug(old), slug(new))
 
 
+# As GitHub has it: letters, digits and single hyphens for an owner; no name of dots alone.
+ADDRESS = re.compile(
+    r"https://github\.com/(?=[^/]{1,39}/)[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*/(?!\.+$)[a-zA-Z0-9_.-]{1,100}"
+)
+
+
 def main() -> None:
-    new = sys.argv[1].rstrip("/").removesuffix(".git") if len(sys.argv) == 2 else ""
-    if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", new):
-        given = repr(new) if new else "nothing"
-        sys.exit(f"Got {given}; expected: make repository URL=https://github.com/owner/name")
-    old = repository_url()
+    given = sys.argv[1:]
+    new = given[0].rstrip("/").removesuffix(".git") if len(given) == 1 else ""
+    if not ADDRESS.fullmatch(new):
+        # make splits what has a space
+        came = f"{len(given)} addresses" if len(given) > 1 else repr(*given) if given else "nothing"
+        sys.exit(f"Got {came}; expected: make repository URL=https://github.com/owner/name")
+    try:
+        old, paths = repository_url(), files()
+    except (OSError, ValueError, KeyError) as error:
+        sys.exit(f"{ROOT / 'pyproject.toml'} names no repository ({error}): is this a whole clone?")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{ROOT} is no clone, so git cannot list its files: {error.stderr.strip()[:200]}")
     changed = 0
-    for path in files():
+    for path in paths:
         before = path.read_text(encoding="utf-8")
         if (after := move(before, old, new)) != before:
             path.write_text(after, encoding="utf-8")

@@ -53,6 +53,8 @@ def layers(module: nn.Module) -> list[dict]:
         return []
     steps = []
     for name, layer in module.named_modules():
+        if wrong := _beyond_the_engine(layer):
+            raise TypeError(f"the page's engine has no {wrong}, got {layer} ({name})")
         match layer:
             case nn.Linear():
                 steps.append({"op": "linear", "name": name})
@@ -69,6 +71,25 @@ def layers(module: nn.Module) -> list[dict]:
             case _:
                 raise TypeError(f"no browser layer for {type(layer).__name__} ({name})")
     return steps
+
+
+def _beyond_the_engine(layer: nn.Module) -> str:
+    """What vaelib/static/engine.js would pass over without a word; empty if there is nothing."""
+    wrong = {}
+    if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        wrong["layer without a bias"] = layer.bias is None
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        for name in ("kernel_size", "stride", "padding"):  # padding may be a word
+            wrong[f"{name} that is not two equal numbers"] = len(set(getattr(layer, name))) > 1
+        wrong["dilation"] = layer.dilation != (1, 1)
+        wrong["groups"] = layer.groups != 1
+        wrong["padding other than zeros"] = layer.padding_mode != "zeros"
+        wrong["output_padding"] = layer.output_padding != (0, 0)
+    if isinstance(layer, nn.Flatten):
+        wrong["flattening of some axes"] = (layer.start_dim, layer.end_dim) != (1, -1)
+    if isinstance(layer, nn.Unflatten):
+        wrong["unflattening of another axis"] = layer.dim != 1
+    return next((name for name, is_so in wrong.items() if is_so), "")
 
 
 def pack(tensors: dict[str, Tensor], metadata: dict) -> bytes:

@@ -22,6 +22,8 @@ class Flow(nn.Module):
         width: int = 384, depth: int = 4,
     ):  # fmt: skip
         super().__init__()
+        if not 1 <= depth <= 100:
+            raise ValueError(f"depth is a number of layers, from 1 to 100; got {depth}")
         self.latent_dim, self.active, self.attributes = latent_dim, list(active), attributes
         self.first = nn.Linear(len(active) + 16 + attributes, width)
         self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(depth)])

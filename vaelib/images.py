@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -82,10 +83,8 @@ class Images:
 
         The last batch may be smaller. Raises ValueError for batches of no image.
         """
-        if batch_size < 1:
-            raise ValueError(
-                f"batch_size is how many images a batch has, at least 1; got {batch_size}"
-            )
+        if not (isinstance(batch_size, Integral) and batch_size >= 1):
+            raise ValueError(f"batch_size is a whole number, at least 1; got {batch_size!r}")
         order = None
         if generator is not None:
             order = torch.randperm(len(self), generator=generator, device=generator.device)
@@ -121,6 +120,18 @@ class Faces(Images):
     def has(self, attribute: str) -> Tensor:
         """Which faces have ``attribute``, bool (N,). ValueError for a name that is not known."""
         return self.labels[:, attribute_index(attribute, self.names)]
+
+
+def at_least_one(images: Images) -> Images:
+    """``images``, which are a set with something in it; TypeError or ValueError if they are not."""
+    if not isinstance(images, Images):
+        raise TypeError(
+            f"images come as vaelib.Images, got a {type(images).__name__}: make them of pixels "
+            "(N, C, H, W) in [0, 1] by Images.from_float"
+        )
+    if not len(images):
+        raise ValueError("there are no images: is the slice or mask empty?")
+    return images
 
 
 def attribute_index(attribute: str, names: Sequence[str]) -> int:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vaelib.data import Images
-from vaelib.models import VAE
+from vaelib.data import Images, at_least_one
+from vaelib.models import VAE, device_of, taking
 
 BATCH = 100  # of faces: what is between two layers stays in the processor's cache, twice as fast
 
@@ -38,12 +38,13 @@ def encode_images(model: nn.Module, images: Images, seed: int = 0, batch_size=BA
     ``seed`` fixes the sampled ``z``. ``z`` is one draw from each image's posterior, so all N of
     them are a sample of the aggregate posterior q(z), the mean of q(z|x) over images.
     """
-    device = next(model.parameters()).device
+    device, images = device_of(model), at_least_one(images)
     generator = torch.Generator().manual_seed(seed)
     model.eval()
     mus, log_vars = [], []
     for x, _ in images.batches(batch_size):
-        code = model.encode(x.to(device))
+        with taking(model, x):
+            code = model.encode(x.to(device))
         mu, log_var = code if isinstance(model, VAE) else (code, None)
         mus.append(mu.cpu())
         log_vars.append(log_var if log_var is None else log_var.cpu())
@@ -61,9 +62,10 @@ def encode_images(model: nn.Module, images: Images, seed: int = 0, batch_size=BA
 @torch.no_grad()
 def decode_images(model: nn.Module, z: Tensor, batch_size: int = BATCH) -> Tensor:
     """Pictures (N, C, H, W) in [0, 1] of the codes ``z`` (N, K): the sigmoid of the logits."""
-    device = next(model.parameters()).device
+    device = device_of(model)
     model.eval()
-    parts = [model.decode(part.to(device)).sigmoid().cpu() for part in z.split(batch_size)]
+    with taking(model, z):
+        parts = [model.decode(part.to(device)).sigmoid().cpu() for part in z.split(batch_size)]
     return torch.cat(parts)
 
 

@@ -38,6 +38,7 @@ def kl_divergence(mu: Tensor, log_var: Tensor) -> Tensor:
             f"mu and log_var are both (N, K); got {tuple(mu.shape)} and {tuple(log_var.shape)}. "
             "For a single image add the first axis: mu[None]."
         )
+    mu, log_var = _single(mu), _single(log_var)
     return -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum(dim=1)
 
 
@@ -47,6 +48,7 @@ def kl_parts(mu: Tensor, log_var: Tensor) -> tuple[Tensor, Tensor]:
     The first is for being far from 0, the second for a sigma other than 1; neither is below 0, and
     together they are :func:`kl_divergence`. Chapter 4 charges them one at a time.
     """
+    mu, log_var = _single(mu), _single(log_var)
     return mu.square().sum(1) / 2, (log_var.exp() - 1 - log_var).sum(1) / 2
 
 
@@ -234,6 +236,11 @@ def iwae(log_weights: Tensor) -> Tensor:
     if log_weights.dim() != 2:
         raise ValueError(f"log_weights is (samples, N), got {tuple(log_weights.shape)}")
     return torch.logsumexp(log_weights, dim=0) - log(len(log_weights))
+
+
+def _single(part: Tensor) -> Tensor:
+    """In float32 at least: a small KL is what is left of numbers near 1, in bfloat16 nothing."""
+    return part.to(torch.promote_types(part.dtype, torch.float32))
 
 
 def _check(prediction: Tensor, x: Tensor):

@@ -160,6 +160,30 @@ def _start(image_shape, halvings: int) -> tuple[int, int]:
     return height // factor, width // factor
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where ``model`` computes. TypeError for what is no module, ValueError for an empty one."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            "a model is a torch module, such as Architecture().build() or weights.load gives; got "
+            f"{model!r:.60}"
+        )
+    for parameter in model.parameters():
+        return parameter.device
+    raise ValueError(f"the model {type(model).__name__} has no parameters, so it is no network")
+
+
+@contextlib.contextmanager
+def taking(model: nn.Module, x: Tensor):
+    """What torch says, within, of a shape that does not fit: a ValueError with what was given."""
+    try:
+        yield
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot take {x.dtype} {tuple(x.shape)}, but images (N, C, H, W) "
+            f"or codes (N, K) of its own shape: {str(error)[:200]}"
+        ) from error
+
+
 @contextlib.contextmanager
 def seeded(seed: int):
     """Layers built inside draw their first weights from ``seed``; global state is put back after.

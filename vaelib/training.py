@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 
@@ -16,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from vaelib.data import Images
+from vaelib.data import Images, at_least_one
 from vaelib.files import write_aside
 from vaelib.losses import LossTerms, bernoulli_nll, gaussian_nll, kl_parts, negative_elbo
-from vaelib.models import Output
+from vaelib.models import Output, device_of, taking
 
 Loss = Callable[[Output, Tensor, float], LossTerms]
 
@@ -44,12 +45,18 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
+        for name, value in vars(self).items():
+            if not isinstance(value, Real):
+                raise ValueError(f"{name} must be a number, got {value!r}")
         for name in ("epochs", "batch_size", "lr"):
             if not 0 < (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name} must be finite and above 0, got {value}")
         for name in ("beta", "warmup_epochs"):
             if not 0 <= (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name} must be finite and at least 0, got {value}")
+        for name in ("epochs", "batch_size", "seed"):
+            if not isinstance(value := getattr(self, name), Integral):
+                raise ValueError(f"{name} must be a whole number, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -145,10 +152,12 @@ def fit(
 
     loss(output, x, beta) -> LossTerms. on_epoch(model, record) is called after each epoch: save,
     draw or stop there. Raises FloatingPointError as soon as a loss is not finite, in training or
-    in validation, and ValueError for a loss that is not one number per image.
+    in validation, ValueError for a loss that is not one number per image, for a frozen model and
+    where there are no images or such as the model cannot take, and TypeError for what is neither.
     """
-    device = next(model.parameters()).device
-    train, valid = train.to(device), valid.to(device) if valid is not None else None
+    device = device_of(model)
+    train = at_least_one(train).to(device)
+    valid = valid if valid is None else at_least_one(valid).to(device)
     generator = torch.Generator(device).manual_seed(config.seed)
     optimiser = _adam(list(model.parameters()), config.lr)
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
@@ -161,7 +170,8 @@ def fit(
             sums = torch.zeros(3, device=device)
             for x, _ in train.batches(config.batch_size, generator):
                 beta = config.beta * min(1.0, step / warmup_steps if warmup_steps else 1.0)
-                output = model(x, generator)
+                with taking(model, x):
+                    output = model(x, generator)
                 terms = loss(output, x, beta)
                 mean = _checked_mean(terms, x, f"in epoch {epoch}, step {step}, lr {config.lr}")
                 optimiser.zero_grad()
@@ -194,22 +204,26 @@ def evaluate(
 ) -> LossTerms:
     """Means over ``images`` of the three loss terms, as floats, in nats; one sampled z an image.
 
-    Raises as :func:`fit` does, and ValueError where there are no images.
+    Raises as :func:`fit` does.
     """
-    if not len(images):
-        raise ValueError("there are no images to take a mean over: is the slice or mask empty?")
-    device = next(model.parameters()).device
+    device, images = device_of(model), at_least_one(images)
     generator = torch.Generator(device).manual_seed(seed)
     model.eval()
     sums = torch.zeros(3, dtype=torch.float64)
     for x, _ in images.to(device).batches(batch_size):
-        terms = loss(model(x, generator), x, beta)
+        with taking(model, x):
+            output = model(x, generator)
+        terms = loss(output, x, beta)
         _checked_mean(terms, x, "on images that it is evaluated on")
         sums += torch.stack([term.sum().cpu().double() for term in terms])
     return LossTerms(*(sums / len(images)).tolist())
 
 
 def _adam(parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
+    if not any(parameter.requires_grad for parameter in parameters):
+        raise ValueError(
+            "the model is frozen, as weights.load gives it: model.requires_grad_(True)"
+        )
     try:
         return torch.optim.Adam(parameters, lr, fused=True)  # the same steps, faster
     except RuntimeError:  # this device has none, or, before torch 2.4, the CPU

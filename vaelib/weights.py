@@ -14,6 +14,7 @@ import json
 import struct
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
@@ -23,11 +24,16 @@ from vaelib.models import Architecture, Judge
 
 FOLDER = Path(__file__).parent / "weights"
 SCORES = FOLDER / "scores.json"
+_NOT_THAT_KIND = (ValueError, LookupError, TypeError, AttributeError)  # of JSON
 FORMAT = 1  # raised when a file of an older package can no longer be read
 
 
 class WeightsError(RuntimeError):
     """A weights file is missing, damaged or of another version; the message says what to do."""
+
+    def __init__(self, message: str):
+        # What a damaged header holds may be long, and is quoted; what to do stands at the end.
+        super().__init__(message if len(message) <= 500 else f"{message[:290]} … {message[-200:]}")
 
 
 def available(folder: Path | None = None) -> list[str]:
@@ -46,14 +52,15 @@ def load(name: str, folder: Path | None = None) -> nn.Module:
     paths = _paths(name, folder)
     files = [read(path) for path in paths]
     details = _recipe_in(files[0][0], paths[0])
+    pair = len(paths) == 2
     try:
-        pair = len(paths) == 2
-        if pair:
-            model = Architecture(**details["architecture"]).build()
-        else:
-            kind, key = (Flow, "flow") if "flow" in details else (Judge, "network")
-            model = kind(**details.get(key, {}))
-    except (KeyError, TypeError, ValueError) as error:
+        with torch.device("meta"):  # what the numbers do not fill takes no memory
+            if pair:
+                model = Architecture(**details["architecture"]).build()
+            else:
+                kind, key = (Flow, "flow") if "flow" in details else (Judge, "network")
+                model = kind(**details.get(key, {}))
+    except Exception as error:  # what odd arguments lead to has no common name
         raise WeightsError(_damaged(paths[0], f"its recipe builds no model ({error})")) from error
     parts = [model.decoder, model.encoder] if pair else [model]  # in the order of their paths
     for path, part, (metadata, tensors) in zip(paths, parts, files):
@@ -62,10 +69,14 @@ def load(name: str, folder: Path | None = None) -> nn.Module:
                 f"{paths[0].name} and {path.name} come from two runs: "
                 f"run `make weights ONLY={name}`"
             )
+        numbers = {key: value.float() for key, value in tensors.items()}
         try:
-            part.load_state_dict({key: value.float() for key, value in tensors.items()})
+            part.load_state_dict(numbers, assign=True)
         except RuntimeError as error:
-            raise WeightsError(f"{path.name} does not fit its own recipe: {error}") from error
+            why = f"it does not fit its own recipe: {error}"
+            raise WeightsError(_damaged(path, why)) from error
+        if any(of.dtype != torch.float16 or not of.isfinite().all() for of in tensors.values()):
+            raise WeightsError(_damaged(path, "not all of its numbers are finite float16"))
     return model.eval().requires_grad_(False)
 
 
@@ -95,8 +106,8 @@ def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
         header = json.loads(content[8 : 8 + length])
         metadata = {key: json.loads(value) for key, value in header.pop("__metadata__").items()}
         version, expected = metadata["format"], metadata["sha256"]
-    except (struct.error, ValueError, KeyError) as error:
-        raise WeightsError(_damaged(path, f"its header cannot be read ({error!r})")) from error
+    except (struct.error, RecursionError, *_NOT_THAT_KIND) as error:
+        raise WeightsError(_damaged(path, f"its header cannot be read ({error})")) from error
     if version != FORMAT:
         raise WeightsError(
             f"{path.name} has format {version}, this vaelib reads format {FORMAT}: "
@@ -108,10 +119,9 @@ def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
         raise WeightsError(_damaged(path, f"its numbers have sha256 {found}, expected {expected}"))
     try:
         return metadata, load_tensors(content)
-    except SafetensorError as error:
-        raise WeightsError(
-            _damaged(path, f"its header does not fit its numbers ({error})")
-        ) from error
+    except (SafetensorError, KeyError) as error:  # KeyError: a type that torch has not
+        why = f"its header does not fit its numbers ({error})"
+        raise WeightsError(_damaged(path, why)) from error
 
 
 def numbers_of(content: bytes) -> bytes:
@@ -121,7 +131,7 @@ def numbers_of(content: bytes) -> bytes:
 
 
 def _paths(name: str, folder: Path | None = None) -> list[Path]:
-    folder = folder or FOLDER
+    folder = Path(folder or FOLDER)
     known = available(folder)
     pair = [f"{name}.decoder.safetensors", f"{name}.encoder.safetensors"]
     files = [f"{name}.safetensors", *pair] if name in known else []
@@ -133,7 +143,7 @@ def _paths(name: str, folder: Path | None = None) -> list[Path]:
         raise WeightsError(
             f"{missing} is missing beside {found[0]}: run `make weights ONLY={name}`"
         )
-    near = difflib.get_close_matches(name, known, 1)
+    near = difflib.get_close_matches(str(name), known, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise WeightsError(f"no weights are called {name!r}.{hint} There are: {', '.join(known)}")
 

@@ -113,3 +113,91 @@ test("weights of another format, an unknown layer and a wrong input are refused 
   assert.throws(() => network(file([{ op: "dropout" }], {})), /layer "dropout" is not known/);
   assert.throws(() => network(file(LINEAR, IDENTITY))([1, 2, 3]), /2 inputs was given 3 numbers/);
 });
+
+// --- Files that are damaged, or are something else --------------------------------------------------------------------
+
+/** What is said of a file, which must be said in the engine's own words and in few of them. */
+function refused(buffer, ...code) {
+  try {
+    network(buffer)(code);
+  } catch (error) {
+    assert.equal(error.name, "Error", `${error.name}: ${error.message}`);
+    assert.ok(error.message.length > 0 && error.message.length <= 500);
+    return error.message;
+  }
+  assert.fail("it was taken for good");
+}
+
+const deep = (n) => "[".repeat(n) + "]".repeat(n);
+const TEXTS = ["[]", "[1]", "3", "null", '"x"', "{}", "true", "", "NaN", deep(100_000), "9".repeat(100_000), JSON.stringify("x".repeat(1e6))];
+const raw = (text, payload = new Uint8Array(24)) => {
+  const bytes = new Uint8Array(8 + text.length + payload.length);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+  bytes.set(new TextEncoder().encode(text), 8);
+  return bytes.buffer;
+};
+
+test("a header of an absurd length, or that is no header, is refused in few words", () => {
+  for (const length of [0n, 1n, 2n ** 31n, 2n ** 60n, 2n ** 64n - 1n]) {
+    const buffer = file(LINEAR, IDENTITY);
+    new DataView(buffer).setBigUint64(0, length, true);
+    refused(buffer, 1, 2);
+  }
+  for (const text of TEXTS) refused(raw(text), 1, 2);
+});
+
+test("metadata, layers and entries that are anything are refused in few words", () => {
+  const good = () => ({ __metadata__: { format: "1", layers: JSON.stringify(LINEAR) }, "0.weight": { dtype: "F32", shape: [2, 2], data_offsets: [0, 16] }, "0.bias": { dtype: "F32", shape: [2], data_offsets: [16, 24] } });
+  assert.deepEqual(Array.from(network(raw(JSON.stringify(good())))([1, 2])), [0, 0]);
+  for (const text of TEXTS) {
+    const header = good();
+    header.__metadata__.layers = text;
+    if (text !== "[]") refused(raw(JSON.stringify(header)), 1, 2); // no layers: a network that gives back what it is given
+    header.__metadata__ = { ...good().__metadata__, format: text };
+    if (text !== "1") refused(raw(JSON.stringify(header)), 1, 2);
+  }
+  const odd = [null, 3, "x", [], {}, [-1, -1], [2 ** 60, 4], [1.5], "F16", "constructor", [0, 2 ** 60], [-8, 8], [8, 0], [0.5, 16.5]];
+  for (const name of ["0.weight", "0.bias"]) {
+    for (const value of odd) {
+      refused(raw(JSON.stringify({ ...good(), [name]: value })), 1, 2);
+      for (const field of ["dtype", "shape", "data_offsets"]) {
+        const header = good();
+        header[name][field] = value;
+        refused(raw(JSON.stringify(header)), 1, 2);
+      }
+    }
+  }
+  for (const layer of [null, 3, {}, { op: "linear" }, { op: "linear", name: "9" }, { op: "toString", name: "0" }, { op: "conv", name: "0" }]) {
+    const header = good();
+    header.__metadata__.layers = JSON.stringify([layer]);
+    refused(raw(JSON.stringify(header)), 1, 2);
+  }
+});
+
+test("numbers that are not finite, in a file or in a code, are refused", () => {
+  for (const value of [NaN, Infinity]) {
+    assert.match(refused(file(LINEAR, { ...IDENTITY, "0.bias": [[2], [0, value]] }), 1, 2), /0\.bias .*not finite/);
+    assert.match(refused(file(LINEAR, IDENTITY), 1, value), /finite numbers/);
+  }
+});
+
+test("2,000 files with a few bytes of the header changed are read, or refused in few words", () => {
+  let seed = 20261125;
+  const below = (n) => {
+    seed = (seed * 48271) % 2147483647;
+    return seed % n;
+  };
+  for (let round = 0; round < 2000; round++) {
+    const buffer = file(LINEAR, IDENTITY);
+    const bytes = new Uint8Array(buffer);
+    for (let i = 0; i <= below(3); i++) bytes[below(bytes.length - 24)] ^= 1 << below(8);
+    let run;
+    try {
+      run = network(buffer)([1, 2]);
+    } catch (error) {
+      assert.ok(error.name === "Error" && error.message.length <= 500, `${error.name}: ${error.message}`);
+      continue;
+    }
+    assert.ok(run.every(Number.isFinite));
+  }
+});

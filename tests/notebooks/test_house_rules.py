@@ -7,7 +7,17 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from notebooks import METADATA, bootstrap_source, dumps, from_py, problems, read, strip, to_py
+from notebooks import (
+    METADATA,
+    bootstrap_source,
+    dumps,
+    from_py,
+    main,
+    problems,
+    read,
+    strip,
+    to_py,
+)
 from project import ROOT
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
@@ -187,6 +197,41 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path):
     bad.write_text("{")
     with pytest.raises(SystemExit, match=r"broken\.ipynb: expected a notebook"):
         read(bad)
+
+
+NONE = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": %s}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "3", "null", "", '{"nbformat": 3}', '{"nbformat": 3, "worksheets": []}', "9" * 10_000,
+     "[" * 100_000 + "]" * 100_000, '{"nbformat": "4"}', *(NONE % of for of in
+     ("null", "3", "[null]", "[{}]", "[3]", '[{"cell_type": "code"}]'))],
+    ids=lambda text: text[:60],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["check", "strip", "to-py"])
+def test_what_is_no_notebook_is_refused_in_a_sentence(tmp_path, monkeypatch, text, command):
+    path = tmp_path / "09-tiny.ipynb"
+    path.write_text(text)
+    more = [str(tmp_path / "draft.py")] if command == "to-py" else []
+    monkeypatch.setattr(sys, "argv", ["notebooks.py", command, str(path), *more])
+    with pytest.raises(SystemExit, match=r"tiny\.ipynb: expected a notebook") as error:
+        main()
+    assert len(str(error.value)) <= 500
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("command", ["check", "strip", "to-py", "from-py"])
+@pytest.mark.parametrize("there", ["a folder", "nothing", "bytes"])
+def test_a_path_without_a_text_is_refused_in_a_sentence(tmp_path, monkeypatch, there, command):
+    path = tmp_path / ("draft.py" if command == "from-py" else "09-tiny.ipynb")
+    path.mkdir() if there == "a folder" else None
+    path.write_bytes(bytes(range(128, 256))) if there == "bytes" else None
+    more = [str(tmp_path / "out")] if "py" in command else []
+    monkeypatch.setattr(sys, "argv", ["notebooks.py", command, str(path), *more])
+    with pytest.raises(SystemExit, match=rf"{path.name}: expected a") as error:
+        main()
+    assert len(str(error.value)) <= 500
 
 
 def test_stored_notebooks_are_valid():

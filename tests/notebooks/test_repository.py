@@ -1,5 +1,6 @@
 """The repository's address stands in one place, and what repeats it can be moved."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -60,9 +61,49 @@ def test_a_moved_project_keeps_its_rules(tmp_path):
         assert problems(read(path), path.name, tmp_path) == []
 
 
-@pytest.mark.parametrize("given", [[], ["git@github.com:a/b.git"], ["https://github.com/onlyname"]])
-def test_what_is_no_address_is_refused(given):
-    command = [sys.executable, ROOT / "tools" / "repository.py", *given]
+# By GitHub's own rules an owner is letters, digits and single hyphens within, at most 39.
+WRONG = ["onlyname", "a b/c", "a/b c", "-a/b", "a-/b", "a--b/c", "a_b/c", "a.b/c", "./..", "a/..",
+         "a/.", f"{'a' * 40}/b", f"a/{'b' * 101}", "ä/b", "a/b?x=1", "a/.git", "a/b/c"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[], [""], ["git@github.com:a/b.git"], ["http://github.com/a/b"], ["https://github.com/a", "b"],
+     *([f"https://github.com/{path}"] for path in WRONG)],
+)  # fmt: skip
+def test_what_is_no_address_is_refused(given, tmp_path):
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")  # what is not refused is written everywhere
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    command = [sys.executable, tmp_path / "tools" / "repository.py", *given]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 1
+    assert (
+        given[0] if len(given) == 1 else "nothing" if not given else "2 addresses"
+    ) in run.stderr
     assert "expected: make repository URL=https://github.com/owner/name" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (None, "pyproject.toml"),
+        ("[project", "pyproject.toml"),
+        ('[project]\nname = "x"', "pyproject.toml"),
+        ("whole", "no clone"),
+    ],
+)
+def test_outside_a_whole_clone_it_says_so_in_a_sentence(tmp_path, settings, said):
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    if settings:
+        whole = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        (tmp_path / "pyproject.toml").write_text(whole if settings == "whole" else settings)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.py")}
+    run = subprocess.run(
+        [sys.executable, "tools/repository.py", ELSEWHERE], cwd=tmp_path, capture_output=True,
+        text=True, env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr
+    assert len(run.stderr) <= 500
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.py")} == before

@@ -13,6 +13,20 @@ const FORMAT = 1;
 
 /** All tensors and the metadata of a file, given as an ArrayBuffer. Throws an Error that says what is wrong with it. */
 export function readSafetensors(buffer) {
+  return told(() => parsed(buffer));
+}
+
+// Whatever reading a damaged file leads to is told in words, and in few: what such a file holds may be long.
+function told(work) {
+  try {
+    return work();
+  } catch (error) {
+    if (error.name === "Error" && error.message.length < 300) throw error;
+    throw new Error(`the file is damaged: ${error.message.slice(0, 200)}`);
+  }
+}
+
+function parsed(buffer) {
   let header, start;
   try {
     const length = Number(new DataView(buffer).getBigUint64(0, true));
@@ -24,7 +38,8 @@ export function readSafetensors(buffer) {
   const { __metadata__: texts = {}, ...entries } = header;
   const metadata = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, JSON.parse(text)]));
   if (metadata.format !== FORMAT) {
-    throw new Error(`weights of format ${metadata.format}, but this page reads format ${FORMAT}: build the book again`);
+    const came = typeof metadata.format === "number" ? metadata.format : "unknown";
+    throw new Error(`weights of format ${came}, but this page reads format ${FORMAT}: build the book again`);
   }
   const needed = start + Math.max(0, ...Object.values(entries).map((entry) => entry.data_offsets[1]));
   if (needed !== buffer.byteLength) {
@@ -32,19 +47,24 @@ export function readSafetensors(buffer) {
   }
   const tensors = {};
   for (const [name, { dtype, shape, data_offsets: [from, to] }] of Object.entries(entries)) {
+    if (!Object.hasOwn(TYPES, dtype)) throw new Error(`numbers of type ${dtype} are not read here`);
+    const [size, read] = TYPES[dtype];
+    const fits = from >= 0 && Number.isInteger(from) && shape.every((side) => side >= 0 && Number.isInteger(side));
+    if (!fits || to - from !== shape.reduce((product, side) => product * side, size)) {
+      throw new Error(`the file is damaged: ${name} has not its place in it`);
+    }
     // A copy, so that typed arrays begin on their boundary.
-    const bytes = buffer.slice(start + from, start + to);
-    tensors[name] = { shape, data: numbers(dtype, bytes) };
+    tensors[name] = { shape, data: read(buffer.slice(start + from, start + to)) };
   }
   return { metadata, tensors };
 }
 
-function numbers(dtype, bytes) {
-  if (dtype === "F16") return Float32Array.from(new Uint16Array(bytes), halfToNumber);
-  if (dtype === "F32") return new Float32Array(bytes);
-  if (dtype === "U8") return new Uint8Array(bytes);
-  throw new Error(`numbers of type ${dtype} are not read here`);
-}
+// How many bytes a number takes, and how they are read.
+const TYPES = {
+  F16: [2, (bytes) => Float32Array.from(new Uint16Array(bytes), halfToNumber)],
+  F32: [4, (bytes) => new Float32Array(bytes)],
+  U8: [1, (bytes) => new Uint8Array(bytes)],
+};
 
 // A half-precision number is 1 sign bit, 5 exponent bits and 10 fraction bits. (Float16Array is too new to rely on.)
 function halfToNumber(bits) {
@@ -61,17 +81,32 @@ function halfToNumber(bits) {
  * pixels in [0, 1] and gives the code, or mu and then log_var. `inputShape` is needed where the first layer is a convolution.
  */
 export function network(buffer, inputShape) {
-  const { metadata, tensors } = readSafetensors(buffer);
-  const steps = metadata.layers.map((layer) => {
-    const operation = OPERATIONS[layer.op];
-    if (!operation) throw new Error(`the layer "${layer.op}" is not known here`);
-    return (x) => operation(x, layer, tensors[`${layer.name}.weight`], tensors[`${layer.name}.bias`]);
-  });
+  const steps = told(() => stepsOf(parsed(buffer)));
   return (input) => {
     let x = { shape: inputShape ?? [input.length], data: Float32Array.from(input) };
-    for (const step of steps) x = step(x);
+    if (!x.data.every(Number.isFinite)) throw new Error("a network is given finite numbers");
+    told(() => {
+      for (const step of steps) x = step(x);
+    });
     return x.data;
   };
+}
+
+function stepsOf({ metadata, tensors }) {
+  for (const [name, { data }] of Object.entries(tensors)) {
+    if (!data.every(Number.isFinite)) throw new Error(`the file is damaged: ${name} has numbers that are not finite`);
+  }
+  return metadata.layers.map((layer) => {
+    if (!Object.hasOwn(OPERATIONS, layer.op)) throw new Error(`the layer "${layer.op}" is not known here`);
+    const [weight, bias] = ["weight", "bias"].map((part) => tensors[`${layer.name}.${part}`]);
+    if (/^(linear|conv)/.test(layer.op)) {
+      // The outputs, of which each has a bias, are the transposed convolution's second axis.
+      const outputs = weight.shape[Number(layer.op === "conv_transpose")];
+      const fits = weight.shape.length === (layer.op === "linear" ? 2 : 4) && bias.data.length === outputs;
+      if (!fits) throw new Error(`the file is damaged: ${layer.name} is no ${layer.op} layer`);
+    }
+    return (x) => OPERATIONS[layer.op](x, layer, weight, bias);
+  });
 }
 
 /** The posterior of an encoder's answer with two latents, mu and then log sigma squared: { mu, sigma }, two numbers each. */
