@@ -1,8 +1,10 @@
 """Set-up: which torch is asked for, that two at once wait, and what is run on which system."""
 
+import gzip
 import importlib
 import inspect
 import io
+import json
 import os
 import re
 import shutil
@@ -12,6 +14,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 import zipfile
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -23,7 +27,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+import bench_file
 import colab_list
+import lighthouse
 import run
 import setup
 from project import ROOT
@@ -416,3 +422,84 @@ def test_a_workflow_calls_what_is_there(path):
         assert (ROOT / tool).exists()
     for target in re.findall(r"\bmake ([a-z-]+)", commands):
         assert target in run.TARGETS
+
+
+# --- Lighthouse -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gzipped(tmp_path):
+    """A page and a picture, served as Lighthouse sees the book; the address."""
+    (tmp_path / "index.html").write_text("<p>Words.</p>" * 100)
+    (tmp_path / "a.webp").write_bytes(bytes(range(200)))
+    httpd = lighthouse.server(tmp_path)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}/"
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def test_lighthouse_is_served_text_with_gzip_and_pictures_as_they_are(gzipped):
+    with urllib.request.urlopen(gzipped) as answer:
+        sent = answer.read()
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert answer.headers["Content-Type"] == "text/html"
+    assert len(sent) < 100
+    assert gzip.decompress(sent) == b"<p>Words.</p>" * 100
+    with urllib.request.urlopen(f"{gzipped}a.webp") as answer:
+        assert answer.headers["Content-Encoding"] is None
+        assert answer.read() == bytes(range(200))
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{gzipped}none.html")
+
+
+def report(speed: float, kilobytes: float, **scores: float | None) -> dict:
+    """As much of a report of Lighthouse's as is read; `scores` are those of audits of one each."""
+    categories = {name: {"score": 1, "auditRefs": []} for name in lighthouse.SCORES}
+    references = [{"id": name.replace("_", "-")} for name in scores]
+    audits = {
+        one["id"]: {"score": score, "title": "Said of it", "details": {"items": [{"what": "here"}]}}
+        for one, score in zip(references, scores.values())
+    }
+    return {
+        "categories": categories
+        | {"performance": {"score": speed, "auditRefs": []}}
+        | {"seo": {"score": 1, "auditRefs": references}},
+        "audits": audits | {"total-byte-weight": {"numericValue": 1000 * kilobytes}},
+    }
+
+
+def test_scores_are_the_medians_of_the_runs():
+    reports = [report(*of) for of in ((0.5, 480), (0.9, 500.2), (0.86, 9000))]
+    assert lighthouse.numbers(reports) == ["86", "100", "100", "100", "500"]
+
+
+def test_what_lighthouse_finds_is_told_with_its_place_and_what_is_well_is_not():
+    found = lighthouse.findings(report(0.5, 1, is_good=1, no_answer=None, is_bad=0))
+    assert found == ["SEO, is-bad: Said of it", '    {"what": "here"}']
+
+
+def test_the_lock_of_lighthouse_is_of_one_version_each_with_its_checksum():
+    folder = ROOT / "tools" / "lighthouse"
+    asked = json.loads((folder / "package.json").read_text())
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+    assert locked.pop("")["dependencies"] == asked["dependencies"]
+    assert len(locked) > 100
+    assert [name for name, one in locked.items() if not one["integrity"]] == []
+    loose = {
+        wanted
+        for one in locked.values()
+        for wanted, version in one.get("dependencies", {}).items()
+        if version == "latest"
+    }
+    assert loose == set(asked["overrides"])
+
+
+def test_each_tool_that_measures_keeps_what_the_others_wrote():
+    page = bench_file.replaced(bench_file.START, "## B", bench_file.table(("a", "b"), [("1", "2")]))
+    assert page == "# Benchmarks\n\n## B\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+    page = bench_file.replaced(page, bench_file.START, "First.")
+    assert page.startswith("# Benchmarks\n\nFirst.\n\n## B\n\n| a |")
+    assert bench_file.replaced(page, "## B", "New.") == "# Benchmarks\n\nFirst.\n\n## B\n\nNew.\n"
+    kept = (ROOT / "BENCHMARKS.md").read_text()
+    assert bench_file.replaced(kept, bench_file.START, kept.partition("\n\n")[2]) == kept

@@ -7,7 +7,6 @@ Times are medians of runs that take turns, so a slow moment of the machine hits 
 """
 
 import argparse
-import os
 import platform
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+import bench_file
 from bench_page import bench_page
 from torchvision_alone import import_torchvision
 from vaelib import avatars, data, training, weights
@@ -27,7 +27,6 @@ from vaelib.models import Architecture
 from vaelib.training import Config, evaluate, fit
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "BENCHMARKS.md"
 # pytorch/examples vae/main.py: 784-400-20, batches of 128, Adam at 1e-3.
 EXAMPLE = Architecture(encoder_hidden=(400,), decoder_hidden=(400,), latent_dim=20)
 BATCH = 128
@@ -186,11 +185,9 @@ def _timed(run, clock=time.perf_counter) -> float:
 
 
 def machine() -> str:
-    """The machine in words: what the numbers depend on, and nothing that names it."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    """The machine in words, with what else the numbers depend on."""
     return (
-        f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB of memory, "
-        f"{platform.system()}, Python {platform.python_version()}, torch "
+        f"{bench_file.machine()}, Python {platform.python_version()}, torch "
         f"{torch.__version__.split('+')[0]} with {torch.get_num_threads()} threads, no GPU used"
     )
 
@@ -213,15 +210,11 @@ def main() -> None:
     for name in which:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         rows += BENCHES[name]()
-    table = "\n".join(
-        ["| what | measured | budget |", "| --- | --- | --- |"]
-        + [f"| {' | '.join(row)} |" for row in rows]
-    )
+    table = bench_file.table(("what", "measured", "budget"), rows)
     print(table)
     if which == list(BENCHES):
-        PAGE.write_text(
-            f"# Benchmarks\n\nWritten by `make bench`. Machine: {machine()}.\n\n{table}\n"
-        )
+        text = f"Written by `make bench`. Machine: {machine()}.\n\n{table}"
+        bench_file.write(bench_file.START, text)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:  # older ones cannot re
 import setup  # noqa: E402
 from setup import ROOT  # noqa: E402
 
+OF_A_BOOK = ("serve", "pdf", "lighthouse")  # targets that build it if it is not there
 MADE = ("_build", ".pytest_cache", ".ruff_cache", ".hypothesis")
 
 
@@ -106,6 +107,13 @@ TARGETS = {
         "environment assets data browser",
         ("tools/mutants.py",),
     ),
+    "lighthouse": Target(
+        "what Lighthouse says of four pages, as on a phone and a desktop (RUNS=3)",
+        "environment browser lighthouse",
+        ("tools/lighthouse.py {}",),
+        ("RUNS", "{}"),
+        "3",
+    ),
     "lint": Target(
         "say what breaks the rules of code and notebooks",
         commands=("-m ruff check .", "-m ruff format --check .", "tools/notebooks.py check"),
@@ -156,7 +164,7 @@ def run(name: str, given: str = "") -> int:
     if name == "clean":
         for folder in MADE:
             shutil.rmtree(ROOT / folder, ignore_errors=True)
-    if name in ("serve", "pdf") and not Path(ROOT, "_build", "html", "index.html").is_file():
+    if name in OF_A_BOOK and not Path(ROOT, "_build", "html", "index.html").is_file():
         run("book")
     for command in target.commands:
         words = [setup.PYTHON if target.steps else sys.executable, *arguments(command, given)]

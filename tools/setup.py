@@ -1,6 +1,6 @@
 """Set up what `make` needs, from nothing, and skip what is already done.
 
-    python tools/setup.py environment assets axe data browser colab colab_manager lab
+    python tools/setup.py environment assets axe data browser lighthouse colab colab_manager lab
 
 Each step leaves a stamp that names what it was made from, and is done again when that changes.
 What a step prints goes to .cache/setup/STEP.log and is shown only when the step fails. Standard
@@ -263,6 +263,18 @@ def browser() -> None:
         )
 
 
+def lighthouse() -> None:
+    """What scores the built pages in that browser; no page carries it."""
+    script, source = ROOT / "tools" / "fetch_lighthouse.py", ROOT / "tools" / "lighthouse"
+    step(
+        "lighthouse",
+        "fetching Lighthouse",
+        fingerprint(script, source / "package.json", source / "package-lock.json"),
+        ROOT / ".cache" / "lighthouse",
+        lambda log: run(log, PYTHON, script),
+    )
+
+
 def find_python(version: tuple[int, int]) -> Path | None:
     """A Python of this version with venv and pip: this one, one on PATH, or one of pyenv's."""
     name = "python" + ".".join(map(str, version))
@@ -336,7 +348,8 @@ def lab() -> None:
 
 
 STEPS = {
-    f.__name__: f for f in (environment, assets, axe, data, browser, colab, colab_manager, lab)
+    f.__name__: f
+    for f in (environment, assets, axe, data, browser, lighthouse, colab, colab_manager, lab)
 }
 
 
