@@ -94,7 +94,7 @@ export async function mount({ model, el, load, signal }) {
   const canvas = element("canvas", { class: "vaelib-map", role: "img", "aria-label": "A hundred draws on two latents, over the codes of held-out faces" });
   const map = new PlaneMap(canvas, { box: model.get("box"), colours: ["#999"] });
   Object.assign(map, { codes: { z: codes.data, labels: new Uint8Array(codes.shape[0]) }, drawNames() {} });
-  const [picture, figure] = pictureFrame("decoded");
+  const [picture] = pictureFrame("The face");
   const sums = element("p", { class: "vaelib-sum" });
   const switches = Object.entries(WORDS).map(([name, [without, having]]) => {
     const label = name.replace("_", " ").toLowerCase();
@@ -104,12 +104,12 @@ export async function mount({ model, el, load, signal }) {
     return [name, select];
   });
   el.replaceChildren(
-    inSight(sideBySide(["Noise on its way to codes", canvas], ["The ringed draw", figure])),
+    inSight(sideBySide(["Noise, on its way", canvas], ["The ring, decoded", picture])),
     sums,
     element("div", { class: "vaelib-buttons", role: "group", "aria-label": "What the flow is told" }, ...switches.map(([, select]) => select)),
     element("p", { class: "vaelib-hint" }, "Blue: a hundred draws of noise, at time t. Grey: the codes of held-out faces. The line is the whole way of the ringed draw; tap another to see its face."),
   );
-  figure.parentElement.classList.add("vaelib-face");
+  picture.parentElement.classList.add("vaelib-face");
   const speak = quietSpeaker(el);
 
   const ways = starts.map(([...z]) => Array(2).fill(Float32Array.from(active, (latent) => z[latent])));
@@ -124,7 +124,7 @@ export async function mount({ model, el, load, signal }) {
     placeAt(way, time).forEach((value, k) => (z[active[k]] = value));
     paintPicture(picture, sigmoid(decode(z)), FACE);
     const told = switches.flatMap(([name], k) => (model.get(name) ? WORDS[name][(model.get(name) + 1) / 2] : []));
-    const says = `t = ${time.toFixed(2)}, ${steps} midpoint steps. Told: ${told.join(", ") || "nothing"}. This way is ${detour(way).toFixed(2)} times as long as a straight line.`;
+    const says = `t = ${time.toFixed(2)}, ${steps} midpoint step${steps === 1 ? "" : "s"}. Told: ${told.join(", ") || "nothing"}. This way is ${detour(way).toFixed(2)} times as long as a straight line.`;
     sums.textContent = says;
     picture.setAttribute("aria-label", `The face of draw ${draw}. ${says}`);
     speak(says);
@@ -175,7 +175,7 @@ function drawCloud(map, places, way) {
   const g = map.context;
   g.fillStyle = BLUE;
   const size = Math.max(4, map.side / 60);
-  for (const [x, y] of places.map((z) => map.toScreen(z))) g.fillRect(x - size / 2, y - size / 2, size, size);
+  for (const [x, y] of places.filter((z) => map.holds(z)).map((z) => map.toScreen(z))) g.fillRect(x - size / 2, y - size / 2, size, size);
   g.strokeStyle = "#222";
   g.lineWidth = 1.5;
   g.beginPath();
