@@ -233,9 +233,9 @@ RIGHT = {
     ],
     "midpoint_step": [
         lambda x, t, h, velocity: x + h * velocity(x + h / 2 * velocity(x, t), t + h / 2),
-        lambda x, t, h, velocity: flow.solve(
-            lambda y, s: h * velocity(y, t + h * s), x, 1
-        ),  # on a clock of its own
+        lambda x, t, h, velocity: flow.way(lambda y, s: h * velocity(y, t + h * s), x, 1)[
+            -1
+        ],  # on a clock of its own
     ],
 }
 # Checker -> wrong answers, each with a part of the sentence that it must be told.

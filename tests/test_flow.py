@@ -8,7 +8,12 @@ import torch
 from support import generator
 
 from vaelib import weights
-from vaelib.flow import Flow, solve, way
+from vaelib.flow import Flow, way
+
+
+def solve(*arguments):
+    """Where a way ends."""
+    return way(*arguments)[-1]
 
 
 def tiny(**options) -> Flow:
@@ -33,7 +38,6 @@ def test_a_way_has_every_step_from_the_start_to_the_end():
     points = way(lambda x, t: x - t[:, None], x, 4)
     assert points.shape == (5, 3, 2)
     assert torch.equal(points[0], x)
-    assert torch.equal(points[-1], solve(lambda x, t: x - t[:, None], x, 4))
     assert torch.equal(points[1], way(lambda x, t: (x - t[:, None] / 4) / 4, x, 1)[1])
 
 

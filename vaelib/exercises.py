@@ -359,12 +359,9 @@ def check_midpoint_step(answer: Callable | None) -> Verdict:
     def turning(x, t):
         return (2 * x).sin() + (1 + t[:, None] ** 2) * x.flip(1)
 
-    cases = ((5, 3, 0.5), (4, 6, 0.25))
-    return _judge(
-        answer,
-        explain,
-        *((_normal(n, k), _normal(n, seed=2).sigmoid(), h, turning) for n, k, h in cases),
-    )
+    sizes = (5, 3, 0.5), (4, 6, 0.25)
+    cases = ((_normal(n, k), _normal(n, seed=2).sigmoid(), h, turning) for n, k, h in sizes)
+    return _judge(answer, explain, *cases)
 
 
 _EACH = 10_000  # draws for one kind of image: a standard deviation is then known to 0.7 %

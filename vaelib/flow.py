@@ -44,13 +44,8 @@ class Flow(nn.Module):
         """n codes (n, latent_dim), by midpoint steps; ``told`` (A,) or (n, A)."""
         z = torch.randn(n, self.latent_dim, generator=torch.Generator().manual_seed(seed))
         told = None if told is None else told.float().expand(n, -1)
-        z[:, self.active] = solve(lambda x, t: self(x, t, told), z[:, self.active], steps)
+        z[:, self.active] = way(lambda x, t: self(x, t, told), z[:, self.active], steps)[-1]
         return z
-
-
-def solve(velocity: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int) -> Tensor:
-    """Where points ``x`` (N, K) of time 0 are at time 1: the end of :func:`way`."""
-    return way(velocity, x, steps)[-1]
 
 
 def way(velocity: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int) -> Tensor:
