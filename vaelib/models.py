@@ -179,8 +179,8 @@ def taking(model: nn.Module, x: Tensor):
         yield
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"{type(model).__name__} cannot take {x.dtype} {tuple(x.shape)}, but images (N, C, H, W) "
-            f"or codes (N, K) of its own shape: {str(error)[:200]}"
+            f"{type(model).__name__} cannot take {x.dtype} {tuple(x.shape)}, but images "
+            f"(N, C, H, W) or codes (N, K) of its own shape: {str(error)[:200]}"
         ) from error
 
 
