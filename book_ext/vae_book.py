@@ -24,6 +24,7 @@ ASSETS = ROOT / ".cache" / "assets"
 OWN = Path(__file__).parent / "static"
 PACKAGE = ROOT / "vaelib"
 WIDGET_STATE = r'application/vnd.jupyter.widget-state\+json">(.*?)</script>'
+SUMS = "const SUMS = {};"  # in vaelib/static/book.js
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PAGE = "data-content_root="  # which every page of the book has, and no other file
 # What the theme's parts write and a page is better without: what finds it -> what stands there
@@ -275,8 +276,10 @@ def copy_package_files(static: Path, pages: dict[Path, str]) -> None:
     Of the weights only those of models that some page's explorers name: all of them are 16 MB.
     Pages opened from disk may not fetch, only run scripts; so each file has a twin, named like it
     and `.js`, that puts the same bytes as base64 into `vaelibFiles`; see vaelib/static/book.js.
+    That script is told the checksum of each file of numbers: a page shows none that is another.
     """
     states = "".join(re.findall(WIDGET_STATE, "".join(pages.values())))
+    sums = {}
     for source, folder in (("weights", "weights"), ("static", "vaelib")):
         (static / folder).mkdir(exist_ok=True)
         for path in sorted((PACKAGE / source).glob("*.*")):
@@ -284,12 +287,19 @@ def copy_package_files(static: Path, pages: dict[Path, str]) -> None:
             if source == "weights" and f'"{model}"' not in states:
                 continue
             content = path.read_bytes()
+            if path.suffix == ".safetensors":
+                sum_ = hashlib.sha256(content).digest()
+                sums[f"{folder}/{path.name}"] = base64.b64encode(sum_).decode()[:12]
             if path.suffix == ".js":
                 content = bare(content.decode()).encode()
             (static / folder / path.name).write_bytes(content)
             text = base64.b64encode(content).decode()
             script = f'(globalThis.vaelibFiles ??= {{}})["{folder}/{path.name}"] = "{text}";\n'
             (static / folder / f"{path.name}.js").write_text(script)
+    book = static / "vaelib" / "book.js"
+    if SUMS not in (code := book.read_text(encoding="utf-8")):
+        raise ExtensionError(f"{book} has no line {SUMS!r} to be told what its files are")
+    book.write_text(code.replace(SUMS, f"const SUMS = {json.dumps(sums)};"), encoding="utf-8")
 
 
 class StillBesideExplorer(SphinxPostTransform):

@@ -96,6 +96,45 @@ def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
     assert sum(len(code.encode()) for code in [*loaded, Canvas._esm]) <= 60_000
 
 
+FETCH = """
+import { readFileSync } from "node:fs";
+const [folder, path, secure] = process.argv.slice(1);
+if (!secure) Object.defineProperty(globalThis, "crypto", { value: {} });
+const documentElement = { dataset: { content_root: "./" } };
+const baseURI = "https://book.example/";
+globalThis.document = { documentElement, baseURI, querySelectorAll: () => [] };
+globalThis.fetch = async (url) => new Response(readFileSync(folder + url.pathname));
+(0, eval)(readFileSync(`${folder}/_static/vaelib/book.js`, "utf8"));
+try {
+  console.log((await globalThis.vaelibLoad(path)).byteLength);
+} catch (error) {
+  console.log(error.message);
+}
+process.exit();
+"""
+
+
+def test_a_page_takes_no_numbers_that_the_book_was_not_built_with(tmp_path):
+    static, name = tmp_path / "_static", "weights/vae-mnist-2d.decoder.safetensors"
+    static.mkdir()
+    state = 'application/vnd.jupyter.widget-state+json">"vae-mnist-2d"</script>'
+    vae_book.copy_package_files(static, {tmp_path / "page.html": state})
+
+    def fetched(path: str, *secure: str) -> str:
+        command = [node(), "--input-type=module", "-e", FETCH, "--", tmp_path, path, *secure]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    for path in (name, "vaelib/betas.safetensors", "vaelib/engine.js"):
+        size = str((static / path).stat().st_size)
+        assert fetched(path, "secure") == size
+        content = bytearray((static / path).read_bytes())
+        content[-9] ^= 1
+        (static / path).write_bytes(content)
+        damaged = f"/_static/{path} is damaged: it is not the file that the book was built with"
+        assert fetched(path, "secure") == (size if path.endswith(".js") else damaged)
+        assert fetched(path) == size  # plain http: browsers have no crypto.subtle there
+
+
 def test_bare_modules_pass_the_same_unit_tests(bare_tree):
     files = sorted((bare_tree / "tests" / "js").glob("*.test.mjs"))
     run = subprocess.run([node(), "--test", *files], capture_output=True, text=True, check=False)

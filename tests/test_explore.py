@@ -966,6 +966,35 @@ def test_kernel_answers_with_the_file_or_with_the_reason(shipped):
         assert path in content["error"]
 
 
+@pytest.mark.parametrize("message", [{"path": None}, {}, {"path": 3}, {"path": []}, None, [], "x"])
+def test_kernel_answers_a_page_that_asks_for_nothing(message):
+    canvas, sent = explore.kl_playground().children[-1], []
+    canvas.send = lambda content, buffers=None: sent.append(content)
+    canvas._answer(canvas, message, [])
+    [content] = sent
+    assert "is no file of vaelib" in content["error"]
+
+
+def test_kernel_sends_no_damaged_numbers(shipped):
+    *_, canvas = explore.latent_explorer(*shipped).children
+    path = weights.FOLDER / "vae-tiny.decoder.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-10] ^= 1
+    path.write_bytes(content)
+    sent = []
+    canvas.send = lambda content, buffers=None: sent.append((content, buffers))
+    canvas._answer(canvas, {"path": f"weights/{path.name}"}, [])
+    [(content, buffers)] = sent
+    assert "damaged: its numbers have sha256" in content["error"]
+    assert buffers is None
+
+
+def test_the_page_gets_every_file_of_numbers():
+    for folder, of in (("vaelib", explorer_assets.STATIC), ("weights", weights.FOLDER)):
+        for path in of.glob("*.safetensors"):
+            assert explorer_assets.asset(f"{folder}/{path.name}") == path
+
+
 def test_codes_are_the_models_own(shipped):
     name = "vae-tiny"
     assert writer.codes_are_current(name)

@@ -20,10 +20,14 @@ _TOOL = "python tools/codes.py"
 
 
 def asset(path: str) -> Path:
-    """The file behind an address below the book's ``_static/``; FileNotFoundError for others."""
-    folder, _, name = path.partition("/")
+    """The file behind an address below the book's ``_static/``, its numbers whole.
+
+    FileNotFoundError for another address, WeightsError for a file that is damaged."""
+    folder, _, name = str(path).partition("/")
     folders = {"vaelib": STATIC, "weights": weights.FOLDER}
     if folder in folders and name in os.listdir(folders[folder]):
+        if name.endswith(".safetensors"):
+            weights.read(folders[folder] / name)
         return folders[folder] / name
     raise FileNotFoundError(f"{path} is no file of vaelib {'/, '.join(folders)}/")
 

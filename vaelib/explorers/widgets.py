@@ -21,7 +21,7 @@ import traitlets
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vaelib import plots
+from vaelib import plots, weights
 from vaelib.explorer_assets import STATIC, asset, load_codes, load_digits
 
 KINDS = {"ae": "Autoencoder", "vae": "VAE"}
@@ -60,10 +60,10 @@ class Canvas(_Short, anywidget.AnyWidget):
 
     def _answer(self, _, message: dict, buffers) -> None:
         """Send the file that the page asks for; it asks only where there is no book around it."""
-        path = message.get("path", "")
+        path = message.get("path") if isinstance(message, dict) else message
         try:
             self.send({"path": path}, buffers=[asset(path).read_bytes()])
-        except OSError as error:
+        except (OSError, weights.WeightsError) as error:
             self.send({"path": path, "error": f"the kernel could not send {path} ({error})"})
 
 
