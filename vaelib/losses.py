@@ -127,16 +127,10 @@ _NATS_PER_ERROR = {
 
 
 def effective_beta(
-    error: str,
-    pixels: int,
-    *,
-    reduction: str,
-    r_loss_factor: float = 1.0,
-    kl_weight: float = 1.0,
-    latents_averaged: int = 1,
-    scale: float = 1.0,
+    error: str, pixels: int, *, reduction: str, r_loss_factor: float = 1.0,
+    kl_weight: float = 1.0, latents_averaged: int = 1, scale: float = 1.0,
     rmse: float | None = None,
-) -> float:
+) -> float:  # fmt: skip
     """The weight of the KL once the reconstruction is a summed negative log-likelihood.
 
     The code in question minimises, per image,
@@ -193,13 +187,9 @@ def effective_beta(
 
 
 def negative_elbo(
-    logits: Tensor,
-    x: Tensor,
-    mu: Tensor,
-    log_var: Tensor | None,
-    beta: float = 1.0,
+    logits: Tensor, x: Tensor, mu: Tensor, log_var: Tensor | None, beta: float = 1.0,
     reconstruction=bernoulli_nll,
-) -> LossTerms:
+) -> LossTerms:  # fmt: skip
     """reconstruction + beta * KL, one number per image, in nats.
 
     beta = 1 is the negative evidence lower bound; another beta weights the KL (Higgins et al.

@@ -45,18 +45,15 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
-        for name, value in vars(self).items():
-            if not isinstance(value, Real):
-                raise ValueError(f"{name} must be a number, got {value!r}")
-        for name in ("epochs", "batch_size", "lr"):
-            if not 0 < (value := getattr(self, name)) < math.inf:
-                raise ValueError(f"{name} must be finite and above 0, got {value}")
-        for name in ("beta", "warmup_epochs"):
-            if not 0 <= (value := getattr(self, name)) < math.inf:
-                raise ValueError(f"{name} must be finite and at least 0, got {value}")
-        for name in ("epochs", "batch_size", "seed"):
-            if not isinstance(value := getattr(self, name), Integral):
-                raise ValueError(f"{name} must be a whole number, got {value!r}")
+        for names, wanted, fits in (
+            (vars(self), "a number", lambda value: isinstance(value, Real)),
+            (("epochs", "batch_size", "lr"), "finite and above 0", lambda v: 0 < v < math.inf),
+            (("beta", "warmup_epochs"), "finite and at least 0", lambda v: 0 <= v < math.inf),
+            (("epochs", "batch_size", "seed"), "a whole number", lambda v: isinstance(v, Integral)),
+        ):
+            for name in names:
+                if not fits(value := getattr(self, name)):
+                    raise ValueError(f"{name} must be {wanted}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -140,14 +137,10 @@ def gaussian_loss(sigma: float) -> Loss:
 
 
 def fit(
-    model: nn.Module,
-    train: Images,
-    config: Config,
-    valid: Images | None = None,
-    loss: Loss = elbo_loss,
-    on_epoch: Callable[[nn.Module, Record], None] | None = None,
+    model: nn.Module, train: Images, config: Config, valid: Images | None = None,
+    loss: Loss = elbo_loss, on_epoch: Callable[[nn.Module, Record], None] | None = None,
     progress: bool = True,
-) -> History:
+) -> History:  # fmt: skip
     """Train ``model`` in place, on the device it is on, and return the :class:`History`.
 
     loss(output, x, beta) -> LossTerms. on_epoch(model, record) is called after each epoch: save,
@@ -195,13 +188,9 @@ def fit(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module,
-    images: Images,
-    loss: Loss = elbo_loss,
-    beta: float = 1.0,
-    seed: int = 0,
+    model: nn.Module, images: Images, loss: Loss = elbo_loss, beta: float = 1.0, seed: int = 0,
     batch_size: int = 1000,
-) -> LossTerms:
+) -> LossTerms:  # fmt: skip
     """Means over ``images`` of the three loss terms, as floats, in nats; one sampled z an image.
 
     Raises as :func:`fit` does.
@@ -221,9 +210,7 @@ def evaluate(
 
 def _adam(parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
     if not any(parameter.requires_grad for parameter in parameters):
-        raise ValueError(
-            "the model is frozen, as weights.load gives it: model.requires_grad_(True)"
-        )
+        raise ValueError("the model is frozen, as weights.load gives it: .requires_grad_(True)")
     try:
         return torch.optim.Adam(parameters, lr, fused=True)  # the same steps, faster
     except RuntimeError:  # this device has none, or, before torch 2.4, the CPU
