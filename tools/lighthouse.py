@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from functools import cache, partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -59,7 +60,7 @@ class Gzipped(Quiet):
         path = Path(self.translate_path(self.path))
         path = path / "index.html" if path.is_dir() else path
         if not path.is_file():
-            return self.send_error(404)
+            return self.send_error(404)  # Lighthouse asks for a robots.txt; none is as good as one
         small = path.suffix in PACKED
         content = packed(path) if small else path.read_bytes()
         self.send_response(200)
@@ -69,6 +70,13 @@ class Gzipped(Quiet):
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         self.wfile.write(content)
+
+    def log_error(self, *args) -> None:
+        pass
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # the browser is ended with its connections open
+            super().handle()
 
 
 def server(folder: Path) -> ThreadingHTTPServer:
