@@ -162,15 +162,12 @@ def traits(
 
 def options(has: list[bool], tosses: dict[str, float]) -> dict:
     """The options of DiceBear that draw a face with these traits."""
-    chosen = {look: _choose(values, tosses[look]) for look, values in LOOKS.items()}
+    chosen = {look: of[int(tosses[look] * len(of))] for look, of in LOOKS.items()}
     for present, row in zip(has, DECIDED.values()):
         for option, sides in row.items():
-            chosen[option] = _choose(sides[present], tosses[f"{option} {int(present)}"])
+            of, toss = sides[present], tosses[f"{option} {int(present)}"]
+            chosen[option] = of[int(toss * len(of))]
     return {**FIXED, **chosen, "facialHairColor": chosen["hairColor"]}
-
-
-def _choose(values: tuple, toss: float):
-    return values[int(toss * len(values))]
 
 
 def draw(choices: dict) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from vaelib.digits import MNIST_MD5, Mnist, mnist
 from vaelib.files import DataError, cache_folder
-from vaelib.images import Faces, Images, at_least_one, attribute_index
+from vaelib.images import Faces, Images, attribute_index
 from vaelib.photographs import Celeba, celeba, faces_from_folder
 
 __all__ = [
-    "MNIST_MD5", "Celeba", "DataError", "Faces", "Images", "Mnist", "at_least_one",
-    "attribute_index", "cache_folder", "celeba", "faces_from_folder", "mnist",
+    "MNIST_MD5", "Celeba", "DataError", "Faces", "Images", "Mnist", "attribute_index",
+    "cache_folder", "celeba", "faces_from_folder", "mnist",
 ]  # fmt: skip
 
 if __name__ == "__main__":

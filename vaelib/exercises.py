@@ -458,11 +458,9 @@ def _normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def _judge(
-    answer: Callable | None,
-    explain: Callable[..., tuple[Tensor, dict[str, Tensor]]],
-    *cases: Sequence[Tensor | float],
-    unforeseen: str | None = None,
-) -> Verdict:
+    answer: Callable | None, explain: Callable[..., tuple[Tensor, dict[str, Tensor]]],
+    *cases: Sequence[Tensor | float], unforeseen: str | None = None,
+) -> Verdict:  # fmt: skip
     """Call ``answer`` with each of ``cases`` and compare: with what is right, with each mistake.
 
     explain(*inputs) -> the right values, and the mistakes: names with what they lead to.

@@ -89,8 +89,7 @@ def remove_leftovers(parent: Path, purpose: str) -> None:
 
 def _marking(folder: Path) -> bytes:
     # It names its folder, so that one which somebody renamed or copied, to keep it, is kept.
-    text = f"vaelib made {folder.name} for what it has not finished, and will remove it.\n"
-    return text.encode()
+    return f"vaelib made {folder.name} for what it has not finished, and will remove it.\n".encode()
 
 
 def _remove(folder: Path) -> None:

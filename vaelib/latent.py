@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vaelib.data import Images, at_least_one
+from vaelib.images import Images, at_least_one
 from vaelib.models import VAE, device_of, taking
 
 BATCH = 100  # of faces: what is between two layers stays in the processor's cache, twice as fast
@@ -98,8 +98,7 @@ def quantile_grid(n: int, low: float = 0.01, high: float = 0.99) -> Tensor:
 
 def box_grid(n: int, low: Tensor, high: Tensor) -> Tensor:
     """A grid of 2-D codes (n, n, 2) evenly spaced between two corners (2,); rows as above."""
-    z1 = torch.linspace(float(low[0]), float(high[0]), n)
-    z2 = torch.linspace(float(low[1]), float(high[1]), n)
+    z1, z2 = (torch.linspace(float(a), float(b), n) for a, b in zip(low, high))
     z2, z1 = torch.meshgrid(z2.flip(0), z1, indexing="ij")
     return torch.stack([z1, z2], dim=-1)
 

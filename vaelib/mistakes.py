@@ -76,7 +76,7 @@ _FORMULAS = {
     "sum over the batch": lambda logits, x: bernoulli_nll(logits, x).sum(),
     "sigmoid twice": lambda logits, x: bernoulli_nll(logits.sigmoid(), x),
     "pixels up to 255": lambda logits, x: (
-        bernoulli_nll(logits, x) - 254 * (logits * x).flatten(1).sum(1)
+        bernoulli_nll(logits, x) - 254 * (logits * x).sum((1, 2, 3))
     ),
     "sigma for sigma squared": _kl(lambda var, log_var: var.sqrt() - log_var),
     "sigma for sigma squared, twice": _kl(lambda var, log_var: var.sqrt() - log_var / 2),
@@ -84,9 +84,7 @@ _FORMULAS = {
     "mean over the latents": lambda mu, log_var: kl_divergence(mu, log_var) / mu.shape[1],
     "log variance as sigma": lambda mu, log_var, epsilon: mu + log_var * epsilon,
     "variance as sigma": lambda mu, log_var, epsilon: mu + log_var.exp() * epsilon,
-    "one epsilon for the batch": lambda mu, log_var, epsilon: (
-        mu + (log_var / 2).exp() * epsilon[:1]
-    ),
+    "one epsilon for the batch": lambda mu, log_var, e: mu + (log_var / 2).exp() * e[:1],
     "no sampling at evaluation": lambda mu, log_var, epsilon: mu,
     "no sigmoid": lambda logits: logits,
 }

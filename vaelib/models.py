@@ -60,9 +60,7 @@ class Autoencoder(nn.Module):
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Output:
         mu = self.encode(x)
-        z = mu
-        if self.noise:
-            z = mu + self.noise * _standard_normal(mu, generator)
+        z = mu + self.noise * _standard_normal(mu, generator) if self.noise else mu
         return Output(self.decode(z), z, mu, None)
 
 

@@ -6,6 +6,7 @@ part of this package.
 
 import csv
 import io
+import json
 import os
 import re
 import warnings
@@ -33,14 +34,7 @@ _PARTITION = "list_eval_partition.txt"
 _FACES = "img_align_celeba"
 _FACES_ZIP = f"{_FACES}.zip"
 _FACES_BYTES = 1_443_490_838
-_NAMES = """
-    5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose
-    Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee
-    Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes
-    No_Beard Oval_Face Pale_Skin Pointy_Nose Receding_Hairline Rosy_Cheeks Sideburns Smiling
-    Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace
-    Wearing_Necktie Young
-""".split()  # noqa: SIM905
+_NAMES = json.loads(Path(__file__).with_name("celeba.json").read_text(encoding="utf-8"))
 _HUB = "huggan/CelebA-faces-with-attributes"
 SHARDS = 132
 SHARD_BYTES = 10_600_000  # about; some 1,535 faces
@@ -69,12 +63,9 @@ class _Album(NamedTuple):
 
 
 def celeba(
-    root: str | os.PathLike | None = None,
-    *,
-    faces: int | None = None,
-    size: int = 64,
-    shards: int | None = None,
-) -> Celeba:
+    root: str | os.PathLike | None = None, *,
+    faces: int | None = None, size: int = 64, shards: int | None = None,
+) -> Celeba:  # fmt: skip
     """CelebA as ``(train, valid, test)``, each a :class:`Faces` of (N, 3, size, size).
 
     root: the folder that holds ``celeba``, by default :func:`cache_folder`. In it, as they came:
@@ -413,9 +404,8 @@ def faces_from_folder(
             f"{pictures} or {table}: {error}. Expected a folder of pictures and a table in UTF-8"
         ) from error
     lines = csv.reader(text.splitlines(), delimiter=";" if ";" in text.split("\n")[0] else ",")
-    header, *rows = [
-        row for row in ([cell.strip() for cell in line] for line in lines) if any(row)
-    ] or [[]]
+    rows = [row for line in lines if any(row := [cell.strip() for cell in line])]
+    header, *rows = rows or [[]]
     names = tuple(header[1:])
     if not names or not all(names):
         raise DataError(

@@ -66,23 +66,14 @@ def underline(ax: Axes, which: Tensor, columns: int, shape: tuple[int, int] = (2
 
 
 def sheet(
-    decoded: Tensor | Images, extent: tuple[float, float, float, float] | None = None,
-    ax: Axes = None, ink: bool | None = None,
+    decoded: Tensor, extent: tuple[float, float, float, float] | None = None,
+    ax: Axes = None, ink: bool = True,
 ) -> Axes:  # fmt: skip
-    """Decoded grid (rows, columns, C, H, W) as one seamless sheet; extent labels the axes.
-
-    An :class:`Images` is a square in reading order. ink: as in :func:`pictures`.
-    """
-    images, ink = _pixels(decoded, ink)
-    if isinstance(decoded, Images):
-        if (side := math.isqrt(len(images))) ** 2 != len(images):
-            raise ValueError(
-                f"{len(images)} images are no square: give a tensor (rows, columns, C, H, W)"
-            )
-        images = images.unflatten(0, (side, side))
-    rows, columns = images.shape[:2]
+    """Decoded grid (rows, columns, C, H, W) as one seamless sheet; extent labels the axes, ink is
+    as in :func:`pictures`."""
+    rows, columns = decoded.shape[:2]
     ax = _axes(ax, (6, 6 * rows / columns))
-    _show(ax, images.flatten(0, 1), columns, 0, ink, extent)
+    _show(ax, decoded.flatten(0, 1), columns, 0, ink, extent)
     if extent is None:
         _bare(ax)
     else:
@@ -175,10 +166,7 @@ class Table:
     def __repr__(self) -> str:
         lines = [self.columns, *self.rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        return "\n".join(
-            "  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip()
-            for line in lines
-        )
+        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
         def line(cells, tag):

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from vaelib.data import Images, at_least_one
 from vaelib.files import write_aside
+from vaelib.images import Images, at_least_one
 from vaelib.losses import LossTerms, bernoulli_nll, gaussian_nll, kl_parts, negative_elbo
 from vaelib.models import Output, device_of, taking
 
@@ -127,11 +127,9 @@ def gaussian_loss(sigma: float) -> Loss:
     lets the KL grow. Derived in chapter 7.
     """
 
-    def reconstruction(logits: Tensor, x: Tensor) -> Tensor:
-        return gaussian_nll(logits.sigmoid(), x, sigma)
-
     def loss(output: Output, x: Tensor, beta: float) -> LossTerms:
-        return negative_elbo(output.logits, x, output.mu, output.log_var, beta, reconstruction)
+        given = output.logits, x, output.mu, output.log_var, beta
+        return negative_elbo(*given, lambda logits, x: gaussian_nll(logits.sigmoid(), x, sigma))
 
     return loss
 

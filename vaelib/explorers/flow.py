@@ -31,11 +31,10 @@ def noise_to_face(
     for name, value in {"steps": steps, "draw": draw}.items():
         if value % 1:
             raise ValueError(f"{name} is a whole number; got {value}")
-    whole = {"step": 1, "readout_format": "d"}
     sliders = {
         "time": slider("Time t", time, 0, 1, 0.02),
-        "steps": slider("Steps", steps, 1, 50, **whole),
-        "draw": slider("Draw", draw, 0, 99, **whole),
+        "steps": slider("Steps", steps, 1, 50, 1, readout_format="d"),
+        "draw": slider("Draw", draw, 0, 99, 1, readout_format="d"),
     }
     numbers = {"time": float(time), "steps": float(steps), "draw": float(draw)}
     shown = canvas("flow", flow=FLOW, name=FACE_MODEL, box=BOX, **numbers, **values)
@@ -59,9 +58,8 @@ def noise_to_face(
         above.scatter(*tensors["codes"].T, s=1, color="#999")
         above.scatter(*at(time)[:, tensors["latents"]].T, s=9, color=plots.BLUE)
         above.set(xlim=BOX[:2], ylim=BOX[2:], aspect="equal", title=f"t = {time:g}")
-        decoded = latent.decode_images(
-            weights.load(FACE_MODEL), torch.stack([at(t)[draw] for t in TIMES])
-        )
+        codes = torch.stack([at(t)[draw] for t in TIMES])
+        decoded = latent.decode_images(weights.load(FACE_MODEL), codes)
         plots.pictures(decoded, columns=len(TIMES), ax=below)
         below.set_title("t = " + ", ".join(f"{t:g}" for t in TIMES))
 

@@ -70,8 +70,7 @@ class Canvas(_Short, anywidget.AnyWidget):
 def canvas(explorer: str, **state) -> Canvas:
     """The canvas of ``explorer`` with a trait for each of ``state``, of the kind of its value."""
     kinds = {bool: "Bool", int: "Int", float: "Float", str: "Unicode", list: "List"}
-    made_of = {key: getattr(traitlets, kinds[type(of)])() for key, of in state.items()}
-    traits = {key: trait.tag(sync=True) for key, trait in made_of.items()}
+    traits = {at: getattr(traitlets, kinds[type(of)])().tag(sync=True) for at, of in state.items()}
     own = type("Canvas", (Canvas,), {**traits, "__module__": __name__})
     return own(explorer=explorer, **state)
 
