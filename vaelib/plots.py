@@ -37,7 +37,9 @@ def pictures(
     ink: whether 1 is black, in pictures of one channel. An :class:`Images` knows it; a bare tensor
     is taken for ink, as digits are: say ``ink=False`` for decoded grey photographs.
     """
-    images, ink = _pixels(images, ink)
+    known = isinstance(images, Images)
+    ink = ink if ink is not None else images.ink if known else True
+    images = images.float() if known else images
     columns = columns or min(len(images), 10)
     rows = -(-len(images) // columns)
     wide = min(9, (1.25 if images.shape[-1] >= 64 else 0.9) * columns)
@@ -66,23 +68,16 @@ def underline(ax: Axes, which: Tensor, columns: int, shape: tuple[int, int] = (2
 
 
 def sheet(
-    decoded: Tensor | Images, extent: tuple[float, float, float, float] | None = None,
-    ax: Axes = None, ink: bool | None = None,
+    decoded: Tensor, extent: tuple[float, float, float, float] | None = None,
+    ax: Axes = None, ink: bool = True,
 ) -> Axes:  # fmt: skip
     """Decoded grid (rows, columns, C, H, W) as one seamless sheet; extent labels the axes.
 
-    An :class:`Images` is a square in reading order. ink: as in :func:`pictures`.
+    ink: whether 1 is black, in pictures of one channel.
     """
-    images, ink = _pixels(decoded, ink)
-    if isinstance(decoded, Images):
-        if (side := math.isqrt(len(images))) ** 2 != len(images):
-            raise ValueError(
-                f"{len(images)} images are no square: give a tensor (rows, columns, C, H, W)"
-            )
-        images = images.unflatten(0, (side, side))
-    rows, columns = images.shape[:2]
+    rows, columns = decoded.shape[:2]
     ax = _axes(ax, (6, 6 * rows / columns))
-    _show(ax, images.flatten(0, 1), columns, 0, ink, extent)
+    _show(ax, decoded.flatten(0, 1), columns, 0, ink, extent)
     if extent is None:
         _bare(ax)
     else:
@@ -212,12 +207,6 @@ def panels(count: int, width: float = 9, height: float = 4.5, **how) -> tuple[Fi
     how |= {"figsize": (width, height), "layout": "constrained", "squeeze": False}
     figure, axes = plt.subplots(1, count, **how)
     return figure, list(axes[0])
-
-
-def _pixels(images: Tensor | Images, ink: bool | None) -> tuple[Tensor, bool]:
-    known = isinstance(images, Images)
-    ink = ink if ink is not None else images.ink if known else True
-    return images.float() if known else images, ink
 
 
 def _show(ax: Axes, images: Tensor, columns: int, gap: int, ink: bool, extent=None) -> None:
