@@ -144,7 +144,7 @@ def test_data_flows_one_way(module):
 
 
 def test_the_imports_of_a_module_are_found():
-    assert imports_of("training") == {"data", "files", "losses", "models"}
+    assert imports_of("training") == {"files", "images", "losses", "models"}
 
 
 def test_no_module_uses_the_global_random_generator():

@@ -22,8 +22,7 @@ import os
 import random
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -31,7 +30,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from vaelib.files import DataError, cache_folder, locked, not_written, remove_leftovers, write_aside
+from vaelib.files import DataError, cache_folder, remove_leftovers, write_aside, writing
 from vaelib.images import Faces, attribute_index, room
 
 SIZE = 64
@@ -92,7 +91,10 @@ def faces(
         return missing
 
     if missing := fill(blocks):
-        with _alone_in(folder):
+        lock = folder.parents[1] / "avatars.lock"
+        with writing("the drawn faces", folder, lock, "2.3 MB a thousand"):
+            for other in folder.parent.iterdir():
+                remove_leftovers(other, "file")
             # Another run may have drawn them while this one waited.
             if missing := fill(missing):
                 _draw_blocks(missing, folder, seed, plant, progress)
@@ -224,19 +226,6 @@ def recipe() -> str:
 def _folder(root, seed: int, plant) -> Path:
     name = f"{recipe()}-{seed}" + ("" if plant is None else "-" + "-".join(map(str, plant)))
     return Path(root or cache_folder()) / "avatars" / name
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Make the folder, hold the lock of all drawn faces, and remove what killed runs left."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder.parents[1] / "avatars.lock"):
-            for other in folder.parent.iterdir():
-                remove_leftovers(other, "file")
-            yield
-    except OSError as error:
-        raise not_written("the drawn faces", folder, "2.3 MB a thousand", error) from error
 
 
 def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bool) -> None:

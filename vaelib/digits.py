@@ -15,9 +15,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from vaelib import files
 from vaelib._download import GET, download
-from vaelib.files import DataError, aside, cache_folder, locked, not_written, remove_leftovers
+from vaelib.files import (
+    DISK_TROUBLE,
+    DataError,
+    aside,
+    cache_folder,
+    remove_leftovers,
+    write_aside,
+    writing,
+)
 from vaelib.images import Images
 
 MNIST_MD5 = {
@@ -63,15 +70,12 @@ def _ensure_mnist(root: Path) -> None:
     raw = root / "MNIST" / "raw"
     if _is_complete(raw):
         return
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        # A second run waits here, then finds the files that the first one made.
-        with locked(root / "mnist.lock"):
-            if not _is_complete(raw):
-                remove_leftovers(root, "mnist")
-                _fetch_mnist(root, raw)
-    except OSError as error:
-        raise not_written("MNIST", root, "250 MB at first and 55 MB after", error) from error
+    needs = "250 MB while it is made and 55 MB after"
+    # A second run waits here, then finds the files that the first one made.
+    with writing("MNIST", root, root / "mnist.lock", needs):
+        if not _is_complete(raw):
+            remove_leftovers(root, "mnist")
+            _fetch_mnist(root, raw)
 
 
 def _fetch_mnist(root: Path, raw: Path) -> None:
@@ -82,7 +86,7 @@ def _fetch_mnist(root: Path, raw: Path) -> None:
                 made = source(folder)
                 _check_md5(made)
             except Exception as error:  # whatever one source dies of, the next is tried
-                if getattr(error, "errno", None) in files.DISK_TROUBLE:
+                if getattr(error, "errno", None) in DISK_TROUBLE:
                     raise
                 failures.append(f"  {source.__doc__}: {error}")
                 continue
@@ -128,7 +132,9 @@ def _from_torchvision(folder: Path) -> Path:
             refusals.append(str(error))
             continue
         for name in MNIST_MD5:
-            (folder / name).write_bytes(gzip.decompress((folder / name).read_bytes()))
+            content = gzip.decompress((folder / name).read_bytes())
+            with write_aside(folder / name) as file:
+                file.write(content)
         return folder
     raise DataError("; ".join(refusals))
 
@@ -176,4 +182,5 @@ def _write_idx(train, valid, test, folder: Path) -> None:
             (f"{half}-labels-idx1-ubyte", labels.astype(np.uint8), (len(labels),)),
         ):
             header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
-            (folder / name).write_bytes(header + array.tobytes())
+            with write_aside(folder / name) as file:
+                file.write(header + array.tobytes())

@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,14 +38,20 @@ def cache_folder() -> Path:
     return Path(folder)
 
 
-def not_written(what: str, folder: Path, needs: str, error: OSError) -> DataError:
-    """What to do where ``folder`` cannot be written to: a full disk is not another's folder."""
-    full = error.errno in DISK_FULL
-    remedy = f"It needs {needs}. Free some space, or" if full else "It may be another user's:"
-    return DataError(
-        f"{what} could not be written to {folder}: {error}. {remedy} "
-        "set VAELIB_DATA to another folder."
-    )
+@contextmanager
+def writing(what: str, folder: Path, lock: Path, needs: str) -> Iterator[None]:
+    """Make ``folder`` and hold ``lock`` while it is written to; DataError where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(lock):
+            yield
+    except OSError as error:
+        full = error.errno in DISK_FULL  # which is not another's folder
+        remedy = f"It needs {needs}. Free some space, or" if full else "It may be another user's:"
+        raise DataError(
+            f"{what} could not be written to {folder}: {error}. {remedy} "
+            "set VAELIB_DATA to another folder."
+        ) from error
 
 
 @contextmanager
@@ -101,16 +107,10 @@ def _remove(folder: Path) -> None:
             folder.rmdir()
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> AbstractContextManager:
     """Hold the lock ``path``; wait for a process that has it, and say so."""
-    lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        return FileLock(path).acquire(timeout=0)
     except Timeout:
         tqdm.write(f"Another process is at work in {path.parent} and holds {path.name}: waiting.")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return FileLock(path).acquire()

@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vaelib._download import HUB, download
-from vaelib.files import DataError, aside, cache_folder, locked, not_written, remove_leftovers
+from vaelib.files import DataError, aside, cache_folder, remove_leftovers, writing
 from vaelib.images import Faces, room
 
 CELEBA_SHAPE = (178, 218)  # width and height of the aligned and cropped images
@@ -34,7 +34,7 @@ _PARTITION = "list_eval_partition.txt"
 _FACES = "img_align_celeba"
 _FACES_ZIP = f"{_FACES}.zip"
 _FACES_BYTES = 1_443_490_838
-_NAMES = json.loads(Path(__file__).with_name("celeba.json").read_text(encoding="utf-8"))
+_NAMES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 _HUB = "huggan/CelebA-faces-with-attributes"
 SHARDS = 132
 SHARD_BYTES = 10_600_000  # about; some 1,535 faces
@@ -357,22 +357,20 @@ def _shard(root: Path, number: int) -> Path:
     folder = root / "celeba" / "shards"
     if (path := folder / name).exists():
         return path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(root / "celeba.lock"):
-            remove_leftovers(root, "celeba")
-            if not path.exists():  # another run may have fetched it while this one waited
-                with aside(root, "celeba") as made:
-                    source = f"Hugging Face ({number})"
-                    download(["-c", HUB, _HUB, f"data/{name}", made], made, source, SHARD_BYTES)
-                    os.replace(made / "data" / name, path)
-    except DataError as error:
-        raise DataError(
-            f"{name} of {_HUB} could not be had: {str(error).strip(' .')}. Try again: what came "
-            f"is kept. If the set is gone, get the official files from {_PAGE}."
-        ) from error
-    except OSError as error:
-        raise not_written("CelebA", folder, "11 MB a shard", error) from error
+    with writing("CelebA", folder, root / "celeba.lock", "11 MB a shard"):
+        remove_leftovers(root, "celeba")
+        if path.exists():  # another run may have fetched it while this one waited
+            return path
+        with aside(root, "celeba") as made:
+            command, source = ["-c", HUB, _HUB, f"data/{name}", made], f"Hugging Face ({number})"
+            try:
+                download(command, made, source, SHARD_BYTES)
+            except DataError as error:
+                raise DataError(
+                    f"{name} of {_HUB} could not be had: {str(error).strip(' .')}. Try again: what "
+                    f"came is kept. If the set is gone, get the official files from {_PAGE}."
+                ) from error
+            os.replace(made / "data" / name, path)
     return path
 
 

@@ -37,7 +37,9 @@ def pictures(
     ink: whether 1 is black, in pictures of one channel. An :class:`Images` knows it; a bare tensor
     is taken for ink, as digits are: say ``ink=False`` for decoded grey photographs.
     """
-    images, ink = _pixels(images, ink)
+    known = isinstance(images, Images)
+    ink = ink if ink is not None else images.ink if known else True
+    images = images.float() if known else images
     columns = columns or min(len(images), 10)
     rows = -(-len(images) // columns)
     wide = min(9, (1.25 if images.shape[-1] >= 64 else 0.9) * columns)
@@ -69,8 +71,10 @@ def sheet(
     decoded: Tensor, extent: tuple[float, float, float, float] | None = None,
     ax: Axes = None, ink: bool = True,
 ) -> Axes:  # fmt: skip
-    """Decoded grid (rows, columns, C, H, W) as one seamless sheet; extent labels the axes, ink is
-    as in :func:`pictures`."""
+    """Decoded grid (rows, columns, C, H, W) as one seamless sheet; extent labels the axes.
+
+    ink: whether 1 is black, in pictures of one channel.
+    """
     rows, columns = decoded.shape[:2]
     ax = _axes(ax, (6, 6 * rows / columns))
     _show(ax, decoded.flatten(0, 1), columns, 0, ink, extent)
@@ -200,12 +204,6 @@ def panels(count: int, width: float = 9, height: float = 4.5, **how) -> tuple[Fi
     how |= {"figsize": (width, height), "layout": "constrained", "squeeze": False}
     figure, axes = plt.subplots(1, count, **how)
     return figure, list(axes[0])
-
-
-def _pixels(images: Tensor | Images, ink: bool | None) -> tuple[Tensor, bool]:
-    known = isinstance(images, Images)
-    ink = ink if ink is not None else images.ink if known else True
-    return images.float() if known else images, ink
 
 
 def _show(ax: Axes, images: Tensor, columns: int, gap: int, ink: bool, extent=None) -> None:
