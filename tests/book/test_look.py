@@ -183,6 +183,24 @@ def test_the_landing_page_is_the_site_s_index_and_bears_the_book_s_name(browser,
             page.wait_for_url("**/chapters/glossary.html")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_moves_on_the_landing_page_while_its_explorer_wakes(browser, address, width):
+    """Layout shift as browsers sum it: of what was not caused by the reader. .1 is called good."""
+    context = new_context(browser, viewport={"width": width, "height": 844})
+    page = context.new_page()
+    page.add_init_script("""
+      globalThis.shifts = 0;
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) shifts += entry.value;
+      }).observe({ type: "layout-shift", buffered: true });
+    """)
+    page.goto(address)
+    page.locator(".vaelib-explorer .vaelib-picture").first.wait_for()
+    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+    assert page.evaluate("shifts") < 0.05
+    context.close()
+
+
 def test_links_of_the_index_lead_somewhere(book):
     text = (book / "index.html").read_text(encoding="utf-8")
     links = re.findall(r'\s(?:href|src)="([^":#?]+)["#?]', text)
