@@ -1408,6 +1408,21 @@ def test_what_hangs_is_told_after_ten_seconds_and_still_waited_for(
         assert page.locator(".explorer-still").is_hidden()
 
 
+def test_a_script_that_did_not_come_ahead_is_asked_for_again(browser, small_address):
+    with hindered(browser, small_address, "kl") as (page, go):
+        asked = []
+
+        def once_refused(route) -> None:
+            asked.append(route.request.url)
+            route.fulfill(status=404, body=HTML) if len(asked) == 1 else route.continue_()
+
+        page.route("**/plane.js", once_refused)
+        go()
+        awake(page)
+        assert len(asked) == 2
+        assert page.get_by_text(SAYS).count() == 0
+
+
 def test_scripts_that_come_late_take_the_sentence_back(browser, small_address):
     with hindered(browser, small_address, "kl") as (page, _):
         hanging = []

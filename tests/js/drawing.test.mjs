@@ -1,0 +1,192 @@
+// What the explorers draw, on canvases that note it: places, contours and arrows against the mathematics that they show.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { layers, mounted, near } from "./surface.mjs";
+import { PlaneMap } from "../../vaelib/static/plane.js";
+import * as kl from "../../vaelib/static/kl.js";
+
+const COLOURS = ["#a00", "#0a0", "#00a"];
+const CODES = { z: [1, 1, 1.2, 1, -2, 0.5, 1.1, 1.1, 3, -3], labels: [0, 0, 1, 2, 2], sigma: [0.1, 0.2, 0.1, 0.1, 0.3, 0.3, 0.2, 0.1, 0.1, 0.1] };
+
+/** A map of those codes, drawn: the map, its canvas's context, and the layer of the cloud below. */
+function plane(point, ellipse, options = {}) {
+  const [canvas, loupe] = ["canvas", "canvas"].map((tag) => document.createElement(tag));
+  const map = new PlaneMap(canvas, { box: [-4, 4, -4, 4], colours: COLOURS, loupe, ...options });
+  map.codes = CODES;
+  map.draw(point, ellipse);
+  return { map, canvas, loupe, cloud: map.cloud };
+}
+
+/** The points of a path in the plane. */
+const back = (map, path) => path.map(([x, y]) => map.toPlane(x, y));
+
+test("the circles of the prior have radius 1, 2 and 3", () => {
+  const { map, cloud } = plane(null);
+  const circles = cloud.drawn("stroke").filter(({ colour }) => colour === "#555");
+  assert.equal(circles.length, 3);
+  for (const [i, { path }] of circles.entries()) {
+    assert.ok(path.length > 50);
+    for (const z of back(map, path)) near(Math.hypot(...z), i + 1, 1e-6);
+    const [across, up] = [0, 1].map((k) => Math.max(...back(map, path).map((z) => z[k])));
+    near(across, i + 1, 0.01);
+    near(up, i + 1, 0.01);
+  }
+});
+
+test("each code is a square of its digit's colour at its place, and each digit is named at the median of its codes", () => {
+  const { map, cloud } = plane(null);
+  const squares = cloud.drawn("rect").filter(({ colour }) => COLOURS.includes(colour));
+  assert.deepEqual(squares.map(({ colour }) => colour), CODES.labels.map((digit) => COLOURS[digit]));
+  for (const [i, { x, y, width, height }] of squares.entries()) {
+    const [a, b] = map.toScreen([CODES.z[2 * i], CODES.z[2 * i + 1]]);
+    near(x + width / 2, a, 1e-9);
+    near(y + height / 2, b, 1e-9);
+  }
+  const names = cloud.drawn("text").filter(({ align, text, x }) => align === "center" && /^\d$/.test(text) && x > 40);
+  const one = names.filter(({ text, y }) => text === "1" && y < map.edges[2]);
+  assert.equal(one.length, 1);
+  const [x, y] = map.toScreen([-2, 0.5]);
+  near(one[0].x, x, 1);
+  near(one[0].y, y, 1);
+});
+
+test("an axis's numbers stand where they are, and a line goes through each", () => {
+  const { map, cloud } = plane(null);
+  const [x0, x1, y0, y1] = map.edges;
+  const texts = cloud.drawn("text").map((one) => ({ ...one, value: Number(one.text.replace("−", "-")) }));
+  const [across, up] = [texts.filter(({ y }) => y > y0), texts.filter(({ align }) => align === "right")];
+  assert.deepEqual(across.map(({ value }) => value), [-4, -2, 0, 2, 4]);
+  assert.deepEqual(up.map(({ value }) => value), [-4, -2, 0, 2, 4]);
+  // The first and the last give way, so as not to be cut off.
+  const room = (value) => (Math.abs(value) === 4 ? 12 : 1e-9);
+  for (const { value, x, y } of across) {
+    near(x, map.toScreen([value, 0])[0], room(value));
+    near(y, y0 + 5, 0);
+  }
+  for (const { value, x, y } of up) {
+    near(y, map.toScreen([0, value])[1], room(value));
+    near(x, x0 - 5, 0);
+  }
+  const lines = cloud.drawn("stroke").filter(({ path }) => path.length === 2).map(({ path }) => path);
+  assert.equal(lines.length, 10);
+  for (const value of [-4, -2, 0, 2, 4]) {
+    const [x, y] = map.toScreen([value, value]);
+    assert.ok(lines.some(([[a, b], [c, d]]) => Math.abs(a - x) < 1e-9 && a === c && b === y0 && d === y1), `across at ${value}`);
+    assert.ok(lines.some(([[a, b], [c, d]]) => Math.abs(b - y) < 1e-9 && b === d && a === x0 && c === x1), `up at ${value}`);
+  }
+  assert.ok(x0 >= 8 && x1 === 294 && y1 === 6 && y0 === 280);
+});
+
+test("the point is a ring at its place, and one from beyond lies faint at the edge", () => {
+  const ring = ({ canvas }) => canvas.drawn("stroke").filter(({ path }) => path[0]?.radius);
+  const inside = plane([1, -2]);
+  const [x, y] = inside.map.toScreen([1, -2]);
+  for (const { path: [{ x: a, y: b }], alpha } of ring(inside)) assert.deepEqual([a, b, alpha], [x, y, 1]);
+  assert.equal(ring(inside).length, 2);
+  const beyond = plane([9, -9]);
+  const [, right, bottom] = beyond.map.edges;
+  for (const { path: [{ x: a, y: b }], alpha } of ring(beyond)) assert.deepEqual([a, b, alpha], [right, bottom, 0.4]);
+});
+
+test("an ellipse reaches one sigma from its mu, either way", () => {
+  const { map, canvas } = plane([1, 1], { mu: [1, 0.5], sigma: [0.5, 0.25] });
+  const rings = canvas.drawn("stroke").filter(({ path }) => path.length > 50);
+  assert.deepEqual(rings.map(({ colour }) => colour), ["#fff", "#000"]);
+  for (const { path } of rings) {
+    for (const z of back(map, path)) near(Math.hypot((z[0] - 1) / 0.5, (z[1] - 0.5) / 0.25), 1, 1e-6);
+    near(Math.max(...back(map, path).map((z) => z[0])), 1.5, 1e-3);
+  }
+});
+
+test("in the loupe lie the posteriors near the point with their own sigma, the nearest in black last; it is hidden where it shows nothing", () => {
+  const ellipse = { mu: [1, 1], sigma: [0.1, 0.2] };
+  const { map, loupe } = plane([1, 1], ellipse);
+  assert.equal(loupe.style.visibility, "");
+  const rings = loupe.drawn("stroke").filter(({ path }) => path.length > 50);
+  assert.deepEqual(rings.map(({ colour }) => colour), ["#a00", "#a00", "#00a", "#fff", "#000"], "no code that lies far away");
+  for (const [k, i] of [0, 1, 3, 0, 0].entries()) {
+    const places = back(map, rings[k].path);
+    for (const axis of [0, 1]) {
+      near(Math.max(...places.map((z) => z[axis])), CODES.z[2 * i + axis] + CODES.sigma[2 * i + axis], 2e-3);
+      near(Math.min(...places.map((z) => z[axis])), CODES.z[2 * i + axis] - CODES.sigma[2 * i + axis], 2e-3);
+    }
+  }
+  assert.equal(plane([9, 9], ellipse).loupe.style.visibility, "hidden", "the point is beyond the map");
+  assert.equal(plane([1, 1], null).loupe.style.visibility, "hidden", "an autoencoder has no sigma");
+  const through = plane(null);
+  through.map.show({ uniform: true });
+  through.map.draw([1, 1], ellipse);
+  assert.equal(through.loupe.style.visibility, "hidden", "through the CDF a circle is none");
+});
+
+test("a code under the pointer is the nearest within eight pixels", () => {
+  const { map } = plane(null);
+  for (const i of [0, 2, 4]) {
+    const [x, y] = map.toScreen([CODES.z[2 * i], CODES.z[2 * i + 1]]);
+    assert.equal(map.under(x - 1, y + 1), i);
+    assert.equal(map.under(x - 7.5, y), i);
+  }
+  const [x, y] = map.toScreen([3, -3]);
+  assert.equal(map.under(x, y + 8.5), -1);
+});
+
+// --- the KL --------------------------------------------------------------------------------------------------------------
+
+const KL = { box: [-3, 3, -6, 3], colours: ["orange", "blue"], mu: 1, log_var: -1 };
+
+async function klView(traits) {
+  const { el, model, made } = await mounted(kl, { ...KL, ...traits });
+  const [curves, bowl] = made;
+  const map = Object.assign(Object.create(PlaneMap.prototype), { box: KL.box, type: 1, side: 300, high: 300, left: 0, uniform: false });
+  return { el, model, curves, bowl, map };
+}
+
+test("the arrow begins at the point and goes down the gradient, at most 2 long", async () => {
+  for (const [mu, log_var] of [[1, -1], [-3, 2], [0.25, 0.5], [0, -6]]) {
+    const { bowl, map } = await klView({ mu, log_var });
+    const arrow = bowl.drawn("stroke").map(({ path }) => path).find((path) => path.length === 6);
+    const [from, to] = back(map, arrow.slice(0, 2));
+    near(from[0], mu, 1e-6);
+    near(from[1], log_var, 1e-6);
+    const [, gradient] = kl.divergence([mu, log_var]);
+    const length = Math.hypot(...gradient);
+    const share = Math.min(1, 2 / length);
+    near(to[0], mu - share * gradient[0], 1e-6);
+    near(to[1], log_var - share * gradient[1], 1e-6);
+    const tip = arrow[1];
+    for (const end of [arrow[3], arrow[5]]) {
+      near(Math.hypot(end[0] - tip[0], end[1] - tip[1]), 9, 1e-6);
+      const behind = (end[0] - tip[0]) * (tip[0] - arrow[0][0]) + (end[1] - tip[1]) * (tip[1] - arrow[0][1]);
+      assert.ok(behind < 0, "the head points where the arrow goes");
+    }
+  }
+});
+
+test("on each contour of the bowl stands its number of nats, at the contour", async () => {
+  const { map } = await klView({});
+  const layer = layers.filter((one) => one.drawn("text").some(({ text }) => text === "0.5")).at(-1);
+  const numbers = layer.drawn("text").filter(({ text, align }) => align === "center" && ["0.1", "0.5", "1", "2", "4", "8"].includes(text));
+  const written = numbers.slice(-6);
+  assert.deepEqual(written.map(({ text }) => text), ["0.1", "0.5", "1", "2", "4", "8"]);
+  for (const { text, x, y } of written) near(kl.divergence(map.toPlane(x, y))[0], Number(text), 0.12);
+});
+
+test("it says the KL, sigma and both slopes with their signs, and moves by the sliders' step", async () => {
+  const { el, model } = await klView({ mu: -1, log_var: -2 });
+  const [sum] = el.all((one) => one.classes?.has("vaelib-sum"));
+  const value = 0.5 * (1 + Math.exp(-2) - 1 + 2);
+  assert.equal(sum.textContent, `KL = ${value.toFixed(3)} nats; σ = 0.368; ∂KL/∂μ = −1.000; ∂KL/∂log σ² = −0.432`);
+  model.set({ mu: 0, log_var: 0 });
+  assert.equal(sum.textContent, "KL = 0.000 nats; σ = 1.000; ∂KL/∂μ = 0.000; ∂KL/∂log σ² = 0.000");
+});
+
+test("the shaded areas are the integrand above and below zero: orange less blue is the KL", async () => {
+  await klView({ mu: 1, log_var: -1 });
+  const layer = layers.filter((one) => one.drawn("fill").some(({ colour }) => colour === "orange")).at(-1);
+  const [x0, x1, y0, y1] = [36, 294, 280, 6]; // the axes of the curves are -7 to 7 across, -.2 to 1.4 up
+  const area = (path) => Math.abs(path.reduce((sum, [x, y], i) => sum + x * path[(i + 1) % path.length][1] - path[(i + 1) % path.length][0] * y, 0)) / 2;
+  const [orange, blue] = ["orange", "blue"].map((colour) => area(layer.drawn("fill").find((one) => one.colour === colour).path));
+  const unit = ((x1 - x0) / 14) * ((y0 - y1) / 1.6);
+  near((orange - blue) / unit, kl.divergence([1, -1])[0], 0.01);
+  assert.ok(blue > 0);
+});

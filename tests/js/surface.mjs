@@ -1,0 +1,163 @@
+// As much of a page as the explorers' views ask for, in node: elements that know their attributes and children, and canvases
+// that note what is drawn on them. Importing it puts `document` and its like where the views look for them.
+import { readFileSync } from "node:fs";
+
+/** A drawing context that notes strokes, fills and texts in `drawn`, each with its colour, and the path of lines and arcs. */
+function context() {
+  const [drawn, state] = [[], { globalAlpha: 1 }];
+  let path = [];
+  const note = (kind, more, colour) => drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, ...more });
+  const known = {
+    drawn,
+    beginPath: () => (path = []),
+    moveTo: (x, y) => path.push([x, y]),
+    lineTo: (x, y) => path.push([x, y]),
+    arc: (x, y, radius) => path.push({ x, y, radius }),
+    ellipse: (x, y, across, up) => path.push({ x, y, across, up }),
+    stroke: () => note("stroke", { path }, "strokeStyle"),
+    fill: () => note("fill", { path }, "fillStyle"),
+    fillRect: (x, y, width, height) => note("rect", { x, y, width, height }, "fillStyle"),
+    fillText: (text, x, y) => note("text", { text, x, y, align: state.textAlign }, "fillStyle"),
+    measureText: (text) => ({ width: 6 * text.length }),
+    putImageData: (image) => note("pixels", { image }),
+    drawImage: () => {},
+  };
+  return new Proxy(state, {
+    get: (_, name) => known[name] ?? state[name] ?? (() => {}),
+    set: (_, name, value) => ((state[name] = value), true),
+  });
+}
+
+class Element extends EventTarget {
+  constructor(tag) {
+    super();
+    Object.assign(this, { tag, attributes: {}, children: [], style: {}, dataset: {}, hidden: false, value: "", text: "" });
+    Object.assign(this, { clientWidth: 300, clientHeight: 300, offsetWidth: 100, offsetHeight: 80, offsetLeft: 0, offsetTop: 0 });
+    this.classes = new Set();
+    this.classList = { add: (...names) => names.forEach((name) => this.classes.add(name)) };
+  }
+  setAttribute(name, value) {
+    this.attributes[name] = String(value);
+    if (name === "class") value.split(" ").forEach((one) => this.classes.add(one));
+    if (name === "hidden") this.hidden = true;
+    if (name === "value") this.value = String(value);
+  }
+  getAttribute(name) {
+    return this.attributes[name] ?? null;
+  }
+  append(...parts) {
+    for (const part of parts) {
+      this.children.push(typeof part === "string" ? { textContent: part, all: () => [] } : part);
+      if (part instanceof Element) part.parentElement = this;
+    }
+  }
+  replaceChildren(...parts) {
+    this.children = [];
+    this.text = "";
+    this.append(...parts);
+  }
+  after(part) {
+    const around = this.parentElement?.children;
+    if (around) around.splice(around.indexOf(this) + 1, 0, part);
+    else this.followers = [...(this.followers ?? []), part];
+  }
+  get firstChild() {
+    return this.children[0];
+  }
+  get nextSibling() {
+    const around = this.parentElement?.children ?? [];
+    return around[around.indexOf(this) + 1];
+  }
+  get textContent() {
+    return this.children.length ? this.children.map((child) => child.textContent).join("") : this.text;
+  }
+  set textContent(text) {
+    this.children = [];
+    this.text = String(text);
+  }
+  closest() {
+    return null;
+  }
+  getContext() {
+    return (this.context ??= context());
+  }
+  getBoundingClientRect() {
+    return { left: 0, top: 0, width: this.clientWidth, height: this.clientHeight };
+  }
+  setPointerCapture() {
+    this.captured = true;
+  }
+  hasPointerCapture() {
+    return Boolean(this.captured);
+  }
+  /** Itself and all within it for which a condition holds. */
+  all(holds) {
+    return [...(holds(this) ? [this] : []), ...this.children.flatMap((child) => child.all?.(holds) ?? [])];
+  }
+  /** What is drawn on it, of one kind. */
+  drawn(kind) {
+    return (this.context?.drawn ?? []).filter((one) => one.kind === kind);
+  }
+}
+
+export const layers = []; // every canvas that was made, in order
+Object.assign(globalThis, {
+  document: {
+    createElement(tag) {
+      const made = new Element(tag);
+      if (tag === "canvas") layers.push(made);
+      return made;
+    },
+    addEventListener() {},
+    querySelectorAll: () => [],
+    documentElement: { dataset: {} },
+  },
+  getComputedStyle: () => ({ fontSize: "16px" }),
+  requestAnimationFrame: (frame) => frame(),
+  cancelAnimationFrame: () => {},
+  matchMedia: () => ({ matches: true }),
+  ResizeObserver: class {
+    observe() {}
+    disconnect() {}
+  },
+  ImageData: class {
+    constructor(width, height) {
+      Object.assign(this, { width, height, data: new Uint8ClampedArray(4 * width * height) });
+    }
+  },
+});
+
+/** As much of a widget's model as is used. */
+export function model(traits) {
+  const heard = new Map();
+  return {
+    traits,
+    get: (name) => traits[name],
+    set(name, value) {
+      const changed = Object.entries(typeof name === "string" ? { [name]: value } : name).filter(([key, now]) => traits[key] !== now);
+      for (const [key, now] of changed) traits[key] = now;
+      for (const [key] of changed) heard.get(`change:${key}`)?.forEach((hear) => hear());
+    },
+    save_changes() {},
+    on: (event, hear) => heard.set(event, [...(heard.get(event) ?? []), hear]),
+  };
+}
+
+/** The bytes of a file below the book's _static. */
+export async function load(path) {
+  const bytes = readFileSync(new URL(path.replace(/^vaelib\//, "static/"), new URL("../../vaelib/", import.meta.url)));
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+}
+
+/** An explorer's view, mounted: its element, its model, and the canvases that it made. */
+export async function mounted(explorer, traits, loaded = load) {
+  const el = new Element("div");
+  const [before, one] = [layers.length, model(traits)];
+  const signal = new AbortController().signal;
+  await explorer.mount({ model: one, el, load: loaded, patiently: (work) => work, signal });
+  return { el, model: one, made: layers.slice(before) };
+}
+
+export const near = (a, b, tolerance) => {
+  if (!(Math.abs(a - b) <= tolerance)) throw new Error(`${a} is not within ${tolerance} of ${b}`);
+};

@@ -1,0 +1,337 @@
+// What the explorers show, mounted in node on canvases that note it. In browsers, moved by hand: tests/book.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { layers, load, mounted, near } from "./surface.mjs";
+import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
+import { PlaneMap } from "../../vaelib/static/plane.js";
+import * as betas from "../../vaelib/static/betas.js";
+import * as latent from "../../vaelib/static/latent.js";
+import * as playground from "../../vaelib/static/playground.js";
+import * as posterior from "../../vaelib/static/posterior.js";
+import * as replay from "../../vaelib/static/replay.js";
+
+const COLOURS = Array.from({ length: 10 }, (_, digit) => `#00000${digit}`);
+const text = (el, name) => el.all((one) => one.classes?.has(name)).map((one) => one.textContent);
+const mapOf = (box) => Object.assign(Object.create(PlaneMap.prototype), { box, type: 1, side: 300, high: 300, left: 0, uniform: false });
+const tensorsOf = async (path) => readSafetensors(await load(path)).tensors;
+/** Levels of the last picture painted on a canvas, as ink. */
+const ink = (canvas) => {
+  const { data } = canvas.drawn("pixels").at(-1).image;
+  return Array.from({ length: data.length / 4 }, (_, i) => 255 - data[4 * i]);
+};
+const same = (levels, pixels) => levels.forEach((level, i) => near(level, 255 * pixels[i], 1));
+
+// --- the plane of two models ---------------------------------------------------------------------------------------------
+
+const MODEL = "vae-mnist-2d";
+const BOX = [-6, 6, -5, 7];
+const LATENT = { panes: [{ name: MODEL, title: "VAE", box: BOX }], colours: COLOURS, z1: 0.5, z2: -1, cdf: false, zoom: false, low: -6, high: 7 };
+
+test("a pane shows what is decoded at the point and speaks of the nearest code, which is nearest in both axes", async () => {
+  const { el, model, made } = await mounted(latent, { ...LATENT });
+  const [decode, { mu, sigma, labels }] = [network(await load(`weights/${MODEL}.decoder.safetensors`)), await tensorsOf(`weights/${MODEL}.codes.safetensors`)];
+  const picture = made.find((one) => one.classes.has("vaelib-picture"));
+  for (const z of [[0.5, -1], [1.5, 2], [-2, 0.25]]) {
+    model.set({ z1: z[0], z2: z[1] });
+    same(ink(picture), sigmoid(decode(z)));
+    const distances = Array.from(labels.data, (_, i) => Math.hypot(mu.data[2 * i] - z[0], mu.data[2 * i + 1] - z[1]));
+    const i = distances.indexOf(Math.min(...distances));
+    const two = (numbers) => numbers.map((value) => value.toFixed(2).replace("-", "−")).join(", ");
+    const at = (tensor) => [tensor.data[2 * i], tensor.data[2 * i + 1]];
+    assert.deepEqual(text(el, "vaelib-note"), [`Nearest test image: a ${labels.data[i]}, at (${two(at(mu))}); σ = (${two(at(sigma))})`]);
+  }
+});
+
+test("at the prior's scale maps and sliders reach from -4 to 4, and the point comes to the end that it is beyond", async () => {
+  const { model } = await mounted(latent, { ...LATENT, z1: 5.5, z2: -4.5 });
+  model.set("zoom", true);
+  assert.deepEqual([model.get("low"), model.get("high"), model.get("z1"), model.get("z2")], [-4, 4, 4, -4]);
+  model.set("zoom", false);
+  assert.deepEqual([model.get("low"), model.get("high"), model.get("z1")], [-6, 7, 4]);
+  assert.deepEqual(latent.limits(model), { zoom: [0, 1, 1], cdf: [0, 1, 1], z1: [-6, 7, 0.05], z2: [-6, 7, 0.05] });
+});
+
+// --- beta ----------------------------------------------------------------------------------------------------------------
+
+const NAMES = ["beta-0", "beta-0p1", "beta-0p5", "beta-1", "beta-2", "beta-4", "beta-8"];
+const BETAS = [0, 0.1, 0.5, 1, 2, 4, 8];
+
+test("how many codes lie beyond the map is counted by code, in either axis; and how many bars are cut off", async () => {
+  const shown = await tensorsOf("vaelib/betas.safetensors");
+  for (const position of [0, 3]) {
+    const { el, made } = await mounted(betas, { names: NAMES, betas: BETAS, position, colours: COLOURS });
+    const count = shown.labels.data.length;
+    const codes = shown.codes.data.subarray(position * 2 * count, (position + 1) * 2 * count);
+    let beyond = 0;
+    for (let i = 0; i < count; i++) beyond += Math.abs(codes[2 * i]) > 4 || Math.abs(codes[2 * i + 1]) > 4;
+    const kl = shown.kl.data.subarray(16 * position, 16 * position + 16);
+    const longer = kl.filter((nats) => nats > 4).length;
+    const [axes, costs] = [text(el, "vaelib-note")[1], text(el, "vaelib-note")[0]];
+    if (beyond > count / 100) assert.ok(axes.includes(`; ${((100 * beyond) / count).toFixed(0)} % lie beyond`), axes);
+    else assert.ok(!axes.includes("beyond"), axes);
+    assert.equal(costs, longer ? `KL in nats; ${longer} bars are cut off, the longest is ${kl[0].toFixed(1)}` : "KL in nats");
+    const bars = el.all((one) => one.tag === "i").map((one) => parseFloat(one.attributes.style.replace("height: ", "")));
+    bars.forEach((height, k) => near(height, 100 * Math.min(1, kl[k] / 4), 1e-3));
+    assert.equal(bars.length, 16);
+    const decode = network(await load(`weights/${NAMES[position]}.decoder.safetensors`));
+    same(ink(made.filter((one) => one.classes.has("vaelib-picture"))[3]), sigmoid(decode(shown.z.data.subarray(48, 64))));
+  }
+});
+
+// --- the replay ----------------------------------------------------------------------------------------------------------
+
+test("the curve of the replay goes through each recorded loss, and its marks stand at the first step that is so late", async () => {
+  const recorded = await tensorsOf("vaelib/replay.safetensors");
+  await mounted(replay, { frame: 5, boxes: [BOX, BOX], colours: COLOURS });
+  const [steps, loss] = [Array.from(recorded.steps.data), recorded["vae.loss"].data];
+  const layer = layers.filter((one) => one.drawn("text").some(({ text }) => text.startsWith("loss in nats"))).at(-1);
+  const curves = layer.drawn("stroke").filter(({ path }) => path.length === steps.length);
+  assert.equal(curves.length, 2);
+  const [x, y] = [0, 1].map((k) => curves[1].path.map((place) => place[k]));
+  for (let k = 2; k < steps.length; k++) {
+    near(x[k] - x[k - 1], x[1] - x[0], 1e-6);
+    near((y[k] - y[0]) / (y.at(-1) - y[0]), (loss[k] - loss[0]) / (loss.at(-1) - loss[0]), 1e-6);
+  }
+  const marks = layer.drawn("text").filter(({ align, text }) => align === "center" && ["0", "10", "100", "1,000"].includes(text));
+  assert.equal(marks.length, 4);
+  for (const mark of marks) {
+    const step = steps.findIndex((one) => one >= Number(mark.text.replace(",", "")));
+    near(mark.x, x[step], 5);
+  }
+});
+
+// --- the exact posterior -------------------------------------------------------------------------------------------------
+
+/** The file of a network of one layer, outputs x inputs: so small a one that the plane is summed in no time. */
+function layer(outputs, inputs, weight, bias) {
+  const values = [...Array.from({ length: outputs * inputs }, (_, i) => weight(Math.floor(i / inputs), i % inputs)), ...Array.from({ length: outputs }, (_, o) => bias(o))];
+  const ends = [0, 4 * outputs * inputs, 4 * values.length];
+  const header = { __metadata__: { format: "1", layers: '[{"op": "linear", "name": "0"}]' } };
+  header["0.weight"] = { dtype: "F32", shape: [outputs, inputs], data_offsets: ends.slice(0, 2) };
+  header["0.bias"] = { dtype: "F32", shape: [outputs], data_offsets: ends.slice(1) };
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(8 + text.length + ends[2]);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+  bytes.set(text, 8);
+  bytes.set(new Uint8Array(Float32Array.from(values).buffer), 8 + text.length);
+  return bytes.buffer;
+}
+
+const [MU, SIGMA] = [[0.5, -1], [0.3, 0.15]];
+const files = {
+  decoder: layer(784, 2, (pixel, k) => Math.sin(pixel + 2 * k) / 3, () => 0),
+  encoder: layer(4, 784, () => 0, (k) => [...MU, ...SIGMA.map((sigma) => 2 * Math.log(sigma))][k]),
+};
+const small = (path) => (path.startsWith("weights/") ? files[path.split(".")[1]] : load(path));
+
+const mountedOnce = mounted(posterior, { name: "small", digit: 2, position: 3 }, small);
+
+test("the exact posterior's map is a square that holds q to four sigma, with its ellipses, k draws and cells edge to edge", async () => {
+  const { el } = await mountedOnce;
+  const [sum] = text(el, "vaelib-sum");
+  const [evidence, elbo, gap, k, left] = sum.match(/−?\d[\d,]*(?:\.\d+)?/g).map((one) => Number(one.replace("−", "-").replace(",", "")));
+  near(evidence - elbo, gap, 0.011);
+  assert.equal(k, 10);
+  assert.ok(left > 0 && left < gap);
+  const orange = ({ colour }) => String(colour).startsWith("rgba(213");
+  const plane = layers.filter((one) => one.drawn("rect").some(orange)).at(-1);
+  const cells = plane.drawn("rect").filter(orange);
+  const strengths = cells.map(({ colour }) => Number(colour.match(/, ([\d.e-]+)\)$/)[1]));
+  near(Math.max(...strengths), 1, 1e-9);
+  assert.ok(Math.min(...strengths) > Math.exp(-9));
+  for (const { x, y, width, height } of cells.filter((_, i) => i % 20 === 0)) {
+    assert.ok(width > 0.4 && height > 0.4);
+    const inside = cells.filter((other) => other.x > x + 1e-6 && other.x < x + width - 0.41 && other.y > y + 1e-6 && other.y < y + height - 0.41);
+    assert.equal(inside.length, 0, "no cell lies on another");
+  }
+  const dots = plane.drawn("rect").filter(({ width, colour }) => width === 3 && colour === "#0072b2");
+  assert.equal(dots.length, 10);
+  const rings = plane.drawn("stroke").filter(({ path }) => path.length > 50).map(({ path }) => path);
+  const ends = (path, axis) => [Math.min, Math.max].map((end) => end(...path.map((place) => place[axis])));
+  assert.equal(rings.length, 2);
+  const one = [0, 1].map((axis) => (ends(rings[0], axis)[1] - ends(rings[0], axis)[0]) / 2);
+  for (const axis of [0, 1]) {
+    const [low, high] = ends(rings[1], axis);
+    near((high - low) / 2, 2 * one[axis], 1e-6);
+    const [left, right] = [[30, 294], [6, 280]][axis];
+    const middle = (low + high) / 2;
+    assert.ok(middle - 4 * one[axis] >= left && middle + 4 * one[axis] <= right, "four sigma are on the map");
+  }
+  near(one[0] / one[1], ((SIGMA[0] / SIGMA[1]) * (294 - 38)) / 274, 0.15);
+});
+
+test("the bound's curve rises over log k to log p(x), and the chosen k has a line up to it", async () => {
+  const { el } = await mountedOnce;
+  const [, , gap, , left] = text(el, "vaelib-sum")[0].match(/−?\d[\d,]*(?:\.\d+)?/g).map((one) => Number(one.replace("−", "-").replace(",", "")));
+  const below = layers.filter((one) => one.drawn("text").some(({ text }) => text === "log p(x)")).at(-1);
+  const lines = below.drawn("stroke").filter(({ path }) => path.length === 2);
+  const curve = below.drawn("stroke").find(({ path }) => path.length === 10).path;
+  const upright = lines.find(({ path, colour }) => colour === "#222" && path[0][0] === curve[3][0] && path[1][0] === path[0][0]).path;
+  assert.deepEqual(upright[0], curve[3]);
+  near((curve[3][1] - upright[1][1]) / (curve[0][1] - upright[1][1]), left / gap, 0.02);
+  near((curve[3][0] - curve[0][0]) / (curve[9][0] - curve[0][0]), 1 / 3, 1e-6);
+  near(upright[1][1], 6 + 274 / 13, 1e-6); // the box reaches a twelfth of what is below log p(x) above it
+});
+
+// --- the playground ------------------------------------------------------------------------------------------------------
+
+const SETTINGS = { beta: 1, noise: "learned", likelihood: "Bernoulli", sigma: 0.3, reduction: "sum", lr: 0.006, warm_up: 0, mistake: "", seed: 1 };
+const MUSEUM = ["first", "second"].map((name) => ({ name, sentence: `The ${name}.`, question: `What of the ${name}?`, symptom: "It shows.", source: "a page" }));
+const N = 40;
+
+/** The playground with a worker that only notes what it is told; says(more) is a look that it posts. */
+async function playing(settings = {}) {
+  const told = [];
+  let worker;
+  globalThis.Worker = class {
+    constructor() {
+      worker = this;
+    }
+    postMessage(message) {
+      told.push(message);
+    }
+  };
+  const view = await mounted(playground, { ...SETTINGS, museum: MUSEUM, colours: COLOURS, ...settings });
+  while (!told.some(([what]) => what === "held")) await new Promise((go) => setTimeout(go, 5));
+  const { labels, ten } = told.find(([what]) => what === "held")[1];
+  const posterior = Float32Array.from({ length: 4 * N }, (_, i) => (i % 4 < 2 ? Math.sin(7 * i) : -1 - (i % 3)));
+  const tiles = (count) => Uint8Array.from({ length: 784 * count }, (_, i) => (i * 7 + Math.floor(i / 784)) % 256);
+  const look = { seed: 1, steps: 1500, judged: 1500, rate: 90, own: [160.25, 2, 1.5], right: [160.25, 2, 1.5], half: 4, posterior };
+  Object.assign(look, { side: 9, plane: tiles(81), made: tiles(10), samples: tiles(10), originals: tiles(10) });
+  const says = (more = {}) => worker.onmessage({ data: { ...look, ...more } });
+  const press = (name) => view.el.all((one) => one.tag === "button" && one.textContent === name)[0].dispatchEvent(new Event("click"));
+  return { ...view, told, labels, ten, look, says, press };
+}
+
+test("the worker is told settings, seed, digits and pace, then what is held out, with one of each digit", async () => {
+  const { told, labels, ten } = await playing({ beta: 2, seed: 5 });
+  assert.deepEqual(told.map(([what]) => what), ["pace", "settings", "seed", "train", "held"]);
+  assert.deepEqual([told[0][1], told[1][1].beta, told[2][1]], [1000, 2, 5]);
+  assert.equal(told[3][1].length, (4000 * 784) / 2);
+  assert.deepEqual(ten.map((row) => labels[row]), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+test("the worker hears of every switch, and begins anew with another seed or another mistake", async () => {
+  const { told, model, el } = await playing();
+  told.length = 0;
+  model.set("beta", 4);
+  assert.deepEqual(told.map(([what, given]) => [what, given.beta]), [["settings", 4]]);
+  told.length = 0;
+  model.set("seed", 8);
+  assert.deepEqual(told.map(([what]) => what), ["settings", "settings", "reset"]);
+  assert.equal(told[2][1], 8);
+  assert.deepEqual(text(el, "vaelib-play-seed"), ["seed 8"]);
+});
+
+test("buttons speak to the worker: play and pause, one step, reset, the next seed after 9999 is 0", async () => {
+  const { told, press, model, el } = await playing({ seed: 9999 });
+  told.length = 0;
+  press("Play");
+  press("Pause");
+  press("One step");
+  press("Reset");
+  assert.deepEqual(told.map(([what, given]) => (what === "settings" ? [what] : [what, given])), [["run", true], ["run", false], ["run", false], ["step", undefined], ["settings"], ["reset", 9999]]);
+  press("Next seed");
+  assert.equal(model.get("seed"), 0);
+  const [exhibits] = el.all((one) => one.tag === "select" && one.children[0]?.textContent.startsWith("none"));
+  exhibits.value = "second";
+  exhibits.dispatchEvent(new Event("change"));
+  assert.deepEqual([model.get("mistake"), model.get("beta"), model.get("noise")], ["second", 1, "learned"]);
+});
+
+test("a look is drawn: numbers, codes with their ellipses, tiles in their order, bars of the KL", async () => {
+  const { el, made, says, look, labels, told } = await playing();
+  says();
+  assert.equal(told.at(-1)[0], "drawn");
+  assert.deepEqual(text(el, "vaelib-sum"), ["After 1,500 steps, 90 a second: held out 163.8 = reconstruction 160.3 + KL 3.50."]);
+  const cloud = made.find((one) => one.attributes["aria-label"]?.startsWith("Codes of"));
+  assert.equal(cloud.attributes["aria-label"], `Codes of ${N} held-out digits after 1500 steps, within ±4`);
+  const map = mapOf([-4, 4, -4, 4]);
+  const rings = cloud.drawn("stroke").filter(({ path }) => path[0]?.across);
+  assert.equal(rings.length, Math.ceil(N / 3));
+  for (const [k, { path: [{ x, y, across, up }], colour }] of rings.entries()) {
+    const [a, b, logVar1, logVar2] = look.posterior.subarray(12 * k, 12 * k + 4);
+    const [z1, z2] = map.toPlane(x, y);
+    near(z1, a, 1e-5);
+    near(z2, b, 1e-5);
+    near(across, (Math.exp(logVar1 / 2) * 258) / 8, 1e-3);
+    near(up, (Math.exp(logVar2 / 2) * 274) / 8, 1e-3);
+    assert.equal(colour, COLOURS[labels[3 * k]]);
+  }
+  const plane = made.find((one) => one.attributes["aria-label"] === "The plane, decoded").drawn("pixels").at(-1).image;
+  assert.deepEqual([plane.width, plane.height], [252, 252]);
+  for (const [tile, i] of [[0, 0], [10, 300], [80, 783]]) {
+    const [row, column] = [28 * Math.floor(tile / 9) + Math.floor(i / 28), 28 * (tile % 9) + (i % 28)];
+    near(255 - plane.data[4 * (252 * row + column)], look.plane[784 * tile + i], 1);
+  }
+  const bars = el.all((one) => one.classes?.has("vaelib-play-kl"));
+  assert.deepEqual(bars.map((one) => one.textContent), ["z₁ 2.00 nats", "z₂ 1.50 nats"]);
+  assert.deepEqual(bars.map((one) => one.all(({ tag }) => tag === "i")[0].style.width), ["24%", "18%"]);
+});
+
+test("fixed noise has ellipses of sigma one half, and without noise there are none", async () => {
+  for (const [noise, width] of [["fixed", (0.5 * 258) / 8], ["off", null]]) {
+    const { made, says, el } = await playing({ noise });
+    says();
+    const rings = made.flatMap((one) => one.drawn("stroke")).filter(({ path }) => path[0]?.across);
+    if (width === null) assert.equal(rings.length, 0);
+    for (const { path: [{ across }] } of rings) near(across, width, 1e-3);
+    if (noise === "off") assert.match(text(el, "vaelib-play-kl").join(), /no noise, no KL/);
+  }
+});
+
+test("the curves go through each loss, over the logarithm of the steps, on scales whose ticks are true", async () => {
+  const { made, says } = await playing();
+  const history = [[0, 540, 0.1, 0.1], [10, 300, 1, 2], [100, 200, 3, 3], [1000, 150, 4, 2], [3000, 140, 4, 2.5]];
+  const curves = made.find((one) => one.classes.has("vaelib-play-curves"));
+  let before;
+  for (const [steps, ...own] of history) {
+    before = curves.drawn("text").length;
+    says({ steps, judged: steps, own });
+  }
+  const last = curves.drawn("text").slice(before);
+  const lines = curves.drawn("stroke").slice(-3);
+  assert.deepEqual(lines.map(({ path }) => path.length), [4, 4, 4], "what comes before step 10 is left out");
+  const across = (step) => 40 + ((Math.log10(step) - 1) / (Math.log10(3000) - 1)) * 170;
+  for (const { path } of lines) path.forEach(([x], i) => near(x, across(history[i + 1][0]), 1e-6));
+  const values = [([, r, a, b]) => r + a + b, ([, r]) => r, ([, , a, b]) => a + b].map((of) => history.slice(1).map(of));
+  lines.forEach(({ path }, k) => {
+    for (let i = 1; i < 3; i++) near((path[i][1] - path[0][1]) / (path[3][1] - path[0][1]), (values[k][i] - values[k][0]) / (values[k][3] - values[k][0]), 1e-6);
+  });
+  const ticks = last.filter(({ align, x }) => align === "right" && x === 33);
+  // The number at each tick is the loss that lies at its height.
+  const [high, low] = [lines[0].path[0][1], lines[1].path[3][1]];
+  const height = (value) => low + ((value - 140) / (303 - 140)) * (high - low);
+  const upper = ticks.filter(({ y }) => y < 300 * 0.6);
+  assert.ok(upper.length >= 2);
+  for (const { text, y } of upper) near(y, height(Number(text)), 1e-6);
+  const marks = last.filter(({ align }) => align === "center");
+  assert.deepEqual(marks.map(({ text }) => text), ["10", "100", "1,000"]);
+  for (const { text, x } of marks) near(x, across(Number(text.replace(",", ""))), 1e-6);
+  const names = last.filter(({ text }) => ["sum", "reconstruction"].includes(text));
+  assert.ok(names[1].y - names[0].y >= 12, "one label below the other");
+});
+
+test("what typically happens is said once the numbers look like it, and said anew only where it is another thing", async () => {
+  const { el, says } = await playing();
+  says({ own: [205, 0.001, 0.001], right: [205, 0.001, 0.001] });
+  assert.match(text(el, "vaelib-play-typical")[0], /^Collapse.*Why: chapter 8\.$/);
+  says();
+  assert.deepEqual(text(el, "vaelib-play-typical"), [""]);
+});
+
+test("the museum tells nothing before a guess; a wrong one gets a question, a right one or giving up the whole story", async () => {
+  const { el, says, press } = await playing({ mistake: "second" });
+  says({ own: [100, 1, 1], right: [160, 1, 1] });
+  const answer = () => text(el, "vaelib-play-answer")[0];
+  assert.equal(answer(), "");
+  const [guess] = el.all((one) => one.tag === "select" && one.children[0]?.textContent.startsWith("What is wrong"));
+  guess.value = "first";
+  guess.dispatchEvent(new Event("change"));
+  assert.equal(answer(), "No, that one looks different. A question that helps: What of the second?");
+  press("Tell me");
+  assert.equal(answer(), "The second. It shows. It reports 102.0 nats; by the right formulas the same network costs 162.0. Published: a page.");
+  guess.value = "second";
+  guess.dispatchEvent(new Event("change"));
+  assert.match(answer(), /^Yes\. The second\./);
+});
