@@ -25,6 +25,7 @@ from test_explore import JS, ROOT, modules_of, node
 from vaelib import explore
 from vaelib.explorer_assets import STATIC
 from vaelib.explorers import Canvas
+from vaelib.weights import FOLDER
 
 sys.path.append(str(ROOT / "book_ext"))  # as Sphinx finds them, and they each other
 NAMES = ("vae_book", "figures", "icons", "styles", "finish")
@@ -58,8 +59,8 @@ def test_bare_leaves_a_string_of_several_lines_alone():
 def bare_tree(tmp_path):
     """A copy of the explorers' modules, made bare, with the JavaScript tests beside it."""
     static = tmp_path / "vaelib" / "static"
-    static.mkdir(parents=True)
-    shutil.copy(STATIC / "package.json", static)
+    shutil.copytree(STATIC, static)
+    (tmp_path / "vaelib" / "weights").symlink_to(FOLDER)
     for path in STATIC.glob("*.js"):
         (static / path.name).write_text(bare(path.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copytree(JS, tmp_path / "tests" / "js")

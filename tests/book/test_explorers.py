@@ -1344,8 +1344,9 @@ def test_damaged_weights_leave_the_still_picture_and_a_sentence(
     with hindered(browser, small_address, name) as (page, go):
         page.route("**/*.safetensors", answer)
         go()
-        expected = {"cut off": "damaged: ", "HTML": "not a safetensors file"}
-        assert_told(page, expected.get(damage, r"is not there \(404\)"))
+        # By its checksum; what the engine itself says of such bytes is tested in tests/js.
+        damaged = "is damaged: it is not the file that the book was built with"
+        assert_told(page, r"is not there \(404\)" if "404" in damage else damaged)
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
