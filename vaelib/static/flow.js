@@ -113,9 +113,11 @@ export async function mount({ model, el, load, signal }) {
   const speak = quietSpeaker(el);
 
   const ways = starts.map(([...z]) => Array(2).fill(Float32Array.from(active, (latent) => z[latent])));
+  // Google Colab's sliders may give 5.000000000000001.
+  const whole = (trait) => Math.round(model.get(trait));
   const onMap = (point) => shown.map((k) => point[k]);
   const update = oncePerFrame(() => {
-    const [time, steps, draw] = ["time", "steps", "draw"].map((trait) => model.get(trait));
+    const [time, steps, draw] = [model.get("time"), whole("steps"), whole("draw")];
     const way = ways[draw];
     map.draw(null);
     drawCloud(map, ways.map((one) => onMap(placeAt(one, time))), way.map(onMap));
@@ -137,7 +139,7 @@ export async function mount({ model, el, load, signal }) {
     const mine = (working = new AbortController());
     for (const [name, select] of switches) select.value = model.get(name);
     el.setAttribute("aria-busy", "true");
-    const [steps, first] = [model.get("steps"), Math.floor(model.get("draw") / HERD)];
+    const [steps, first] = [whole("steps"), Math.floor(whole("draw") / HERD)];
     const told = switches.map(([name]) => model.get(name));
     const herds = [...Array(Math.ceil(count / HERD)).keys()].sort((a, b) => (b === first) - (a === first));
     let until = performance.now() + SLICE;
