@@ -27,6 +27,13 @@ test("the longer side becomes 20, and proportions are kept, wherever and however
   }
 });
 
+test("a drawing that lies is as wide as one that stands is high", () => {
+  for (const [left, top, width, height] of [[20, 10, 200, 100], [5, 200, 60, 30], [0, 0, 280, 70]]) {
+    const small = fitted(drawing((x, y) => x >= left && x < left + width && y >= top && y < top + height), SIDE);
+    assert.deepEqual([small.width, small.height], [20, (20 * height) / width]);
+  }
+});
+
 test("faint ink is none, and a tenth is ink", () => {
   const inside = (x, y) => x >= 100 && x < 120 && y >= 80 && y < 120;
   const [faint, seen] = [0.09, 0.11].map((around) => fitted(drawing(inside).map((ink) => ink || around), SIDE));
