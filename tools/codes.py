@@ -45,8 +45,7 @@ def save_codes(name: str, images: data.Images) -> Path:
 
 def codes_are_current(name: str) -> bool:
     """Whether the model ``name`` has a file of codes, and its encoder is the one they came from."""
-    path = assets.codes_path(name)
-    return path.is_file() and weights.read(path)[0]["encoder"] == _encoder_sha256(name)
+    return _came_from(assets.codes_path(name), {"encoder": _encoder_sha256(name)})
 
 
 # --- digits to choose from ------------------------------------------------------------------------
@@ -94,8 +93,7 @@ def _figures_of(model: torch.nn.Module, images: data.Images) -> dict[str, torch.
 
 def betas_are_current() -> bool:
     """Whether the file of :func:`save_betas` is there, and came from today's weights."""
-    path = assets.STATIC / "betas.safetensors"
-    return path.is_file() and weights.read(path)[0]["weights"] == _betas_sha256()
+    return _came_from(assets.STATIC / "betas.safetensors", {"weights": _betas_sha256()})
 
 
 def _betas_sha256() -> list[str]:
@@ -133,8 +131,7 @@ def save_mixer(train: data.Faces, folder: Path = assets.STATIC) -> Path:
 
 def mixer_is_current() -> bool:
     """Whether the file of :func:`save_mixer` came from today's weights and drawings."""
-    path = assets.STATIC / "mixer.safetensors"
-    return path.is_file() and _face_sources().items() <= weights.read(path)[0].items()
+    return _came_from(assets.STATIC / "mixer.safetensors", _face_sources())
 
 
 def _png_sheet(tiles: np.ndarray) -> torch.Tensor:
@@ -168,8 +165,7 @@ def save_flow(held_out: data.Faces, folder: Path = assets.STATIC) -> Path:
 
 def flow_is_current() -> bool:
     """Whether the file of :func:`save_flow` came from today's weights and drawings."""
-    path = assets.STATIC / "flow.safetensors"
-    return path.is_file() and _face_sources().items() <= weights.read(path)[0].items()
+    return _came_from(assets.STATIC / "flow.safetensors", _face_sources())
 
 
 # --- digits to train on in the page ---------------------------------------------------------------
@@ -210,6 +206,14 @@ def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> Path:
     with write_aside(path) as file:
         file.write(weight_files.pack(tensors, metadata))
     return path
+
+
+def _came_from(path: Path, sources: dict) -> bool:
+    """Whether a file is there, and its metadata names these sources."""
+    if not path.is_file():
+        return False
+    metadata = weights.read(path)[0]
+    return all(metadata[key] == of for key, of in sources.items())
 
 
 def _encoder_sha256(name: str) -> str:

@@ -164,12 +164,15 @@ def traits(
 
 def options(has: list[bool], tosses: dict[str, float]) -> dict:
     """The options of DiceBear that draw a face with these traits."""
-    chosen = {look: of[int(tosses[look] * len(of))] for look, of in LOOKS.items()}
+    chosen = {look: _choose(values, tosses[look]) for look, values in LOOKS.items()}
     for present, row in zip(has, DECIDED.values()):
         for option, sides in row.items():
-            of, toss = sides[present], tosses[f"{option} {int(present)}"]
-            chosen[option] = of[int(toss * len(of))]
+            chosen[option] = _choose(sides[present], tosses[f"{option} {int(present)}"])
     return {**FIXED, **chosen, "facialHairColor": chosen["hairColor"]}
+
+
+def _choose(values: list, toss: float):
+    return values[int(toss * len(values))]
 
 
 def draw(choices: dict) -> np.ndarray:

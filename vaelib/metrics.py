@@ -86,7 +86,10 @@ def balance(judge: nn.Module, pictures: Tensor, threshold: float) -> float:
     One minus the total variation distance between their class shares and a tenth each: 1 when
     every digit is as frequent, .1 when there is only one digit. Real MNIST reaches .98.
     """
-    shares = digit_shares(judge, pictures, threshold)
+    return _balance(digit_shares(judge, pictures, threshold))
+
+
+def _balance(shares: Tensor) -> float:
     if not shares.any():
         return 0.0
     return 1 - (shares / shares.sum() - 0.1).abs().sum().item() / 2
@@ -235,6 +238,7 @@ def scoreboard(
     named = judge_probabilities(judge, rebuilt).argmax(1)
     drawn = {how: sample_codes(fitted, samples, how, seed) for how in SAMPLERS}
     drawn = {how: decode_images(model, z) for how, z in drawn.items()}
+    shares = {how: digit_shares(judge, x, threshold) for how, x in drawn.items()}
     prior = sample_prior(samples, held_out.z.shape[1], seed)
     area = area_per_digit(held_out)
     return Score(
@@ -242,8 +246,8 @@ def scoreboard(
         kl=means.kl,
         rebuilt=recognised(judge, rebuilt, threshold),
         right=(named == held_out.labels).double().mean().item(),
-        recognised={how: recognised(judge, x, threshold) for how, x in drawn.items()},
-        balance={how: balance(judge, x, threshold) for how, x in drawn.items()},
+        recognised={how: share.sum().item() for how, share in shares.items()},
+        balance={how: _balance(share) for how, share in shares.items()},
         interpolation=interpolation_validity(model, judge, threshold, held_out, seed=seed),
         covered=mass_covered(fitted.z, held_out.z, prior),
         knn=knn_accuracy(fitted, held_out),
