@@ -29,6 +29,7 @@ def python_of(environment: Path, system: str = os.name) -> Path:
 
 
 ROOT = Path(__file__).resolve().parents[1]
+NPM = ROOT / "tools" / "npm_locked.py"
 PYTHON = python_of(ROOT / ".venv")
 COLAB = ROOT / ".venv-colab"
 LAB = ROOT / ".venv-lab"
@@ -269,7 +270,7 @@ def lighthouse() -> None:
     step(
         "lighthouse",
         "fetching Lighthouse",
-        fingerprint(script, source / "package.json", source / "package-lock.json"),
+        fingerprint(script, NPM, source / "package.json", source / "package-lock.json"),
         ROOT / ".cache" / "lighthouse",
         lambda log: run(log, PYTHON, script),
     )
@@ -329,7 +330,7 @@ def colab_manager() -> None:
     step(
         "colab_manager",
         "building a widget manager like Google Colab's, for the explorers' test",
-        fingerprint(script, *parts),
+        fingerprint(script, NPM, *parts),
         ROOT / ".cache" / "colab_widgets",
         lambda log: run(log, PYTHON, script),
     )

@@ -1,0 +1,34 @@
+"""What a package-lock.json names, installed by npm for a tool that no page carries.
+
+The lock has the exact version and the checksum of each package, and npm refuses what differs.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from project import ROOT
+
+sys.path.append(str(ROOT / "book_ext"))
+from fetch_assets import npm
+
+
+@contextmanager
+def made_from(source: Path, made: Path) -> Iterator[tuple[Path, Path]]:
+    """node_modules by the lock in ``source``, and a folder that becomes ``made`` when the block
+    ends well; else all is gone, and a ``made`` that was there stays."""
+    made.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=made.parent) as scratch:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, scratch)
+        command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=scratch, check=True)
+        aside = Path(scratch, "made")
+        aside.mkdir()
+        yield Path(scratch, "node_modules"), aside
+        shutil.rmtree(made, ignore_errors=True)
+        aside.rename(made)
