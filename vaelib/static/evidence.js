@@ -2,6 +2,7 @@
 // books write integrals. No page: the same file runs in a browser and in node. Derived in chapter 6.
 //
 // A cell of the plane is { z, size, log }: its middle, its side, and log p(x|z) + log p(z) there.
+import { slowly } from "./slices.js";
 
 // The plane is summed from minus this to this on both axes; of N(0, I) one draw in a million lies beyond.
 const REACH = 5;
@@ -13,8 +14,6 @@ const NEAR = 8;
 // The sum has settled when halving the cells moves it by less, in nats.
 const SETTLED = 0.001;
 const FINEST = 1 / 512;
-// The main thread is free again after so many milliseconds.
-const SLICE = 16;
 // q's own grid: this many sigmas to each side, and so many steps to a sigma.
 const SIGMAS = 5;
 const STEPS = 4;
@@ -49,18 +48,6 @@ export function logSumExp(values) {
 
 const logMass = (cells) => logSumExp(cells.map(({ log, size }) => log + 2 * Math.log(size)));
 const highest = (cells) => cells.reduce((top, { log }) => Math.max(top, log), -Infinity);
-
-/** Do the work for each thing, a slice of time at once. Throws what `signal` was aborted for. */
-async function slowly(things, work, signal) {
-  let until = performance.now() + SLICE;
-  for (const [i, thing] of things.entries()) {
-    work(thing, i);
-    if (performance.now() < until) continue;
-    await new Promise((done) => setTimeout(done));
-    signal?.throwIfAborted();
-    until = performance.now() + SLICE;
-  }
-}
 
 /** The plane in coarse cells, decoded: made once for a model, it serves each image. */
 export async function coarsePlane(decode, signal) {

@@ -3,11 +3,11 @@ import { WORDS } from "./attributes.js";
 import { dense, network, readSafetensors, sigmoid } from "./engine.js";
 import { element, fitMaps, inSight, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
+import { newest, slowly } from "./slices.js";
 
 const FACE = { shape: [3, 64, 64] };
 const BLUE = "#0072b2";
 const HERD = 4; // draws that are carried together; the engine's product takes four rows at once
-const SLICE = 16; // milliseconds, after which the page's main thread is free again
 const SINES = 8;
 
 // What a reader moves, and how far it goes: see keepState.
@@ -106,7 +106,7 @@ export async function mount({ model, el, load, signal }) {
   el.replaceChildren(
     inSight(sideBySide(["Noise, on its way", canvas], ["The ring, decoded", picture])),
     sums,
-    element("div", { class: "vaelib-buttons", role: "group", "aria-label": "What the flow is told" }, ...switches.map(([, select]) => select)),
+    element("div", { class: "vaelib-buttons vaelib-told", role: "group", "aria-label": "What the flow is told" }, ...switches.map(([, select]) => select)),
     element("p", { class: "vaelib-hint" }, "Blue: a hundred draws of noise, at time t. Grey: the codes of held-out faces. The line is the whole way of the ringed draw; tap another to see its face."),
   );
   picture.parentElement.classList.add("vaelib-face");
@@ -116,51 +116,48 @@ export async function mount({ model, el, load, signal }) {
   // Google Colab's sliders may give 5.000000000000001.
   const whole = (trait) => Math.round(model.get(trait));
   const onMap = (point) => shown.map((k) => point[k]);
-  const update = oncePerFrame(() => {
-    const [time, steps, draw] = [model.get("time"), whole("steps"), whole("draw")];
-    const way = ways[draw];
+  const drawMap = oncePerFrame(() => {
+    const [time, way] = [model.get("time"), ways[whole("draw")]];
     map.draw(null);
     drawCloud(map, ways.map((one) => onMap(placeAt(one, time))), way.map(onMap));
     map.drawPoint(onMap(placeAt(way, time)));
+  });
+  const drawFace = oncePerFrame(() => {
+    const [time, steps, draw] = [model.get("time"), whole("steps"), whole("draw")];
     const z = Float32Array.from(starts[draw]);
-    placeAt(way, time).forEach((value, k) => (z[active[k]] = value));
+    placeAt(ways[draw], time).forEach((value, k) => (z[active[k]] = value));
     paintPicture(picture, sigmoid(decode(z)), FACE);
-    const told = switches.flatMap(([name], k) => (model.get(name) ? WORDS[name][(model.get(name) + 1) / 2] : []));
-    const says = `t = ${time.toFixed(2)}, ${steps} midpoint step${steps === 1 ? "" : "s"}. Told: ${told.join(", ") || "nothing"}. This way is ${detour(way).toFixed(2)} times as long as a straight line.`;
+    const told = switches.flatMap(([name]) => (model.get(name) ? WORDS[name][(model.get(name) + 1) / 2] : []));
+    const says = `t = ${time.toFixed(2)}, ${steps} midpoint step${steps === 1 ? "" : "s"}. Told: ${told.join(", ") || "nothing"}. This way is ${detour(ways[draw]).toFixed(2)} times as long as a straight line.`;
     sums.textContent = says;
     picture.setAttribute("aria-label", `The face of draw ${draw}. ${says}`);
     speak(says);
   });
+  const update = () => {
+    drawMap();
+    drawFace();
+  };
 
   // The ringed draw first, then the others, each with those that the engine takes in its stride.
-  let working;
-  async function carry() {
-    working?.abort();
-    const mine = (working = new AbortController());
+  const carry = newest(el, signal, async (stopped) => {
     for (const [name, select] of switches) select.value = model.get(name);
-    el.setAttribute("aria-busy", "true");
-    const [steps, first] = [whole("steps"), Math.floor(whole("draw") / HERD)];
+    const [steps, K] = [whole("steps"), active.length];
+    const herdOf = (draw) => Math.floor(draw / HERD);
+    const first = herdOf(whole("draw"));
     const told = switches.map(([name]) => model.get(name));
     const herds = [...Array(Math.ceil(count / HERD)).keys()].sort((a, b) => (b === first) - (a === first));
-    let until = performance.now() + SLICE;
-    for (const herd of herds) {
-      const members = [...starts.keys()].slice(herd * HERD, (herd + 1) * HERD);
-      let x = Float32Array.from(members.flatMap((i) => active.map((latent) => starts[i][latent])));
-      const points = [x];
-      for (let step = 0; step < steps; step++) {
-        x = midpoint((z, t) => velocity(z, t, told), x, step / steps, 1 / steps);
-        points.push(x);
-        if (performance.now() < until) continue;
-        await new Promise((done) => setTimeout(done));
-        if (mine.signal.aborted) return;
-        until = performance.now() + SLICE;
-      }
-      for (const [k, i] of members.entries()) ways[i] = points.map((all) => all.subarray(k * active.length, (k + 1) * active.length));
-      update();
-    }
-    el.setAttribute("aria-busy", "false");
-  }
-  signal.addEventListener("abort", () => working?.abort());
+    const moves = herds.flatMap((herd) => Array.from({ length: steps }, (_, step) => ({ herd, step })));
+    let points;
+    await slowly(moves, ({ herd, step }) => {
+      const members = starts.slice(herd * HERD, (herd + 1) * HERD);
+      if (step === 0) points = [Float32Array.from(members.flatMap((start) => active.map((latent) => start[latent])))];
+      points.push(midpoint((z, t) => velocity(z, t, told), points.at(-1), step / steps, 1 / steps));
+      if (step < steps - 1) return;
+      members.forEach((_, k) => (ways[herd * HERD + k] = points.map((all) => all.subarray(k * K, (k + 1) * K))));
+      drawMap();
+      if (herd === herdOf(whole("draw"))) drawFace();
+    }, stopped);
+  });
 
   canvas.addEventListener("click", (event) => {
     const far = ways.map((way) => distance(map.toScreen(onMap(placeAt(way, model.get("time")))), [event.offsetX, event.offsetY]));
@@ -168,7 +165,7 @@ export async function mount({ model, el, load, signal }) {
   });
   for (const name of ["time", "draw"]) model.on(`change:${name}`, update);
   for (const name of ["steps", ...Object.keys(WORDS)]) model.on(`change:${name}`, carry);
-  fitMaps(signal, [map], update);
+  fitMaps(signal, [map], drawMap);
   update();
   carry();
 }

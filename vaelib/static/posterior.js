@@ -5,6 +5,7 @@ import { network, posterior, readSafetensors } from "./engine.js";
 import { boundsOf, coarsePlane, exactPosterior, weighed } from "./evidence.js";
 import { element, fitMaps, inSight, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
+import { newest } from "./slices.js";
 
 // What a reader moves, and how far it goes: see keepState.
 export const limits = () => ({ digit: [0, 9, 1], position: [0, DRAWS.length - 1, 1] });
@@ -52,27 +53,18 @@ export async function mount({ model, el, load, signal }) {
     sums.textContent = `${terms.join("; ")}. With k = ${k.toLocaleString("en")}: ${nats(found.logEvidence - found.bounds[at])} nats are left.`;
     speak(sums.textContent);
   });
-  let plane, working;
-  async function pick() {
-    working?.abort();
-    const mine = (working = new AbortController());
+  let plane;
+  const pick = newest(el, signal, async (stopped) => {
     const i = model.get("digit");
     mark(i);
-    el.setAttribute("aria-busy", "true");
-    try {
-      plane ??= await coarsePlane(decode, signal);
-      const x = digits.pixels(i);
-      const q = posterior(encode(x));
-      const exact = await exactPosterior(decode, plane, x, mine.signal);
-      const bounds = await boundsOf(await weighed(decode, x, q, mine.signal), DRAWS, mine.signal);
-      found = { q, ...exact, ...bounds };
-      update();
-    } catch (error) {
-      if (error.name !== "AbortError") throw error;
-    }
-    if (mine === working) el.setAttribute("aria-busy", "false");
-  }
-  signal.addEventListener("abort", () => working?.abort());
+    plane ??= await coarsePlane(decode, signal);
+    const x = digits.pixels(i);
+    const q = posterior(encode(x));
+    const exact = await exactPosterior(decode, plane, x, stopped);
+    const bounds = await boundsOf(await weighed(decode, x, q, stopped), DRAWS, stopped);
+    found = { q, ...exact, ...bounds };
+    update();
+  });
   await pick();
   el.replaceChildren(
     choice,
