@@ -1,4 +1,7 @@
-"""Shared by all tests: what is slow comes last and says so; the chapters' seconds are reported."""
+"""Shared by all tests: what is slow comes last and says so; the chapters' seconds are reported.
+
+`make test` runs two files side by side (pytest-xdist, `--dist loadfile`), in the order given here.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = ("notebooks", "book", "live")
-CHAPTER_LINES = pytest.StashKey[list[str]]()
+# Of the slow files the two longest: begun first, they run side by side, and nobody waits for the
+# book that one of them builds.
+LONGEST = ("tests/book/test_explorers.py", "tests/notebooks/test_colab.py")
+SAID = "said of a chapter"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,17 +24,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[CHAPTER_LINES] = []
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A broken function should be reported in seconds, not after ten minutes of chapters."""
-    items.sort(key=lambda item: any(item.get_closest_marker(m) for m in SLOW))
+
+    def turn(item: pytest.Item) -> tuple[bool, bool]:
+        slow = any(item.get_closest_marker(mark) for mark in SLOW)
+        return slow, slow and item.nodeid.partition("::")[0] not in LONGEST
+
+    items.sort(key=turn)
 
 
-def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
-    if lines := config.stash[CHAPTER_LINES]:
+def pytest_terminal_summary(terminalreporter) -> None:
+    reports = terminalreporter.stats.get("passed", [])
+    lines = [text for report in reports for name, text in report.user_properties if name == SAID]
+    if lines:
         terminalreporter.section("chapters, as Google Colab runs them")
         for line in lines:
             terminalreporter.write_line(line)
@@ -36,14 +45,19 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def aloud(request: pytest.FixtureRequest):
-    """A context in which output is seen at once: for what takes so long that silence worries."""
+    """A context in which what goes to stderr is seen at once: for what takes so long that silence
+    worries. (The stdout of a worker of xdist is heard by nobody.)"""
     return request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled
 
 
 @pytest.fixture
-def say(request: pytest.FixtureRequest):
+def say(record_property):
     """Add a line to the chapters' part of the report."""
-    return request.config.stash[CHAPTER_LINES].append
+
+    def add(line: str) -> None:
+        record_property(SAID, line)
+
+    return add
 
 
 @pytest.fixture(scope="session")

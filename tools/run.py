@@ -36,6 +36,8 @@ class Target:
 
 
 TESTS = "-m pytest"
+# Two files of tests at a time, in the order of tests/conftest.py: with more, browsers are late.
+TOGETHER = f"{TESTS} -n 2 --dist loadfile --no-loadscope-reorder"
 TARGETS = {
     "book": Target(
         "execute every chapter and build the book into _build/html",
@@ -64,12 +66,12 @@ TARGETS = {
     "test": Target(
         "everything: unit tests, each chapter as Colab runs it, book and JupyterLab in a browser",
         "environment assets axe data browser colab colab_manager lab",
-        (f"{TESTS} --durations=15",),
+        (f"{TOGETHER} --durations=15",),
     ),
     "test-unit": Target(
         "the package and the tools, in a minute or two",
         "environment data",
-        (f"{TESTS} -m not&notebooks&and&not&book&and&not&live",),
+        (f"{TOGETHER} -m not&notebooks&and&not&book&and&not&live",),
     ),
     "test-notebooks": Target(
         "the notebooks' rules, and every chapter as Colab runs it",
@@ -79,7 +81,7 @@ TARGETS = {
     "test-book": Target(
         "build the book and look at every page in a browser",
         "environment assets axe data browser",
-        (f"{TESTS} tests/book",),
+        (f"{TOGETHER} tests/book",),
     ),
     "test-live": Target(
         "the explorers in JupyterLab, with a kernel",

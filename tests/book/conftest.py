@@ -17,6 +17,7 @@ import pytest
 import yaml
 from browsing import Visit, listen, new_context
 from explorers import awake
+from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
 from project import ROOT
@@ -39,16 +40,22 @@ PAGES = [re.sub(r"\.(ipynb|md)$", "", page) for page in pages_of(TOC)]
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory, aloud) -> Path:
-    """The output folder of a fresh build; or the one that VAELIB_BOOK names (…/_build)."""
+def built(tmp_path_factory, worker_id, aloud) -> Path:
+    """The output folder of a fresh build; or the one that VAELIB_BOOK names (…/_build). Of the
+    workers that want one, the first builds it, and the others wait for that."""
     if given := os.environ.get("VAELIB_BOOK"):
         return Path(given)
-    out = tmp_path_factory.mktemp("book")
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent  # the run's, that all workers share
+    out, ended = base / "book", base / "book.ended"
     command = [sys.executable, ROOT / "tools" / "build_book.py", out]
-    with aloud():
-        print(flush=True)
-        status = subprocess.run(command, cwd=ROOT).returncode
-    if status:
+    with FileLock(base / "book.lock"):
+        if not ended.exists():
+            with aloud():
+                print(file=sys.stderr, flush=True)
+                status = subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode
+            ended.write_text(str(status))
+    if int(ended.read_text()):
         pytest.fail("the book does not build; what is wrong is said above, where it was built")
     return out / "_build"
 

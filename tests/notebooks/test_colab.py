@@ -97,7 +97,7 @@ def test_chapter_runs_in_colab_and_changes_nothing_there(
     command += ["--nbval-cell-timeout=300", "--durations=5", "-p", "no:cacheprovider"]
     command += ["-q", f"--junitxml={report}", f"--rootdir={folder}", chapter.name]
     with aloud():
-        print(f"\n  running {chapter.stem} as Colab does …", flush=True)
+        print(f"\n  running {chapter.stem} as Colab does …", file=sys.stderr, flush=True)
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
 
