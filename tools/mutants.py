@@ -505,7 +505,8 @@ PAGES = {
     "draw.js": MOVES.format("draw") + r"|drawn_digit|the_pad|tour|drawing_back|under_the_pointer",
     "kl.js": MOVES.format("kl") + r"|the_kl_playground|axes_of_what",
     "mixer.js": MOVES.format("mixer") + "|the_mixer",
-    "posterior.js": MOVES.format("posterior"),
+    "posterior.js": MOVES.format("posterior") + "|a_drawing_has",
+    "pad.js": "a_drawing_has|drawn_digit|the_pad|drawing_back",
     "replay.js": MOVES.format("replay") + "|the_replay|replay_shows",
     "betas.js": MOVES.format("betas") + "|each_beta|slider_over_beta|decoder_that_does",
     "reparameterise.js": MOVES.format("reparameterise")

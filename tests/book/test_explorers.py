@@ -30,6 +30,7 @@ from explorers import (
     assert_shows_the_recorded_step,
     assert_shows_the_sample,
     awake,
+    bounds_of,
     decoded,
     digit_in_levels,
     drawings,
@@ -839,6 +840,48 @@ def test_the_pad_shows_the_chosen_digit_and_takes_strokes_back(browser, small_ad
         undo.click()
         page.get_by_role("button", name="Clear").click()
         assert "Draw a digit" in says(page)
+
+
+# What an encoder is given of a drawing, by the page's own modules.
+GIVEN = """async () => {
+  const { centred, fitted } = await import(new URL("../_static/vaelib/mnist.js", document.baseURI));
+  const pad = document.querySelector(".vaelib-pad").getContext("2d");
+  const { data } = pad.getImageData(0, 0, 280, 280);
+  const ink = Float32Array.from({ length: 280 * 280 }, (_, i) => 1 - data[4 * i] / 255);
+  return [...centred(fitted(ink, 280))];
+}"""
+SUM = "document.querySelector('.vaelib-sum').textContent"
+
+
+def test_a_drawing_has_its_own_posterior_and_bounds_and_so_has_an_empty_square(
+    browser, small_address
+):
+    with explorer_at(browser, f"{small_address}chapters/posterior.html") as page:
+        chosen, said = says(page), []
+
+        def wait_for_another() -> None:
+            said.append(page.evaluate(SUM))
+            page.evaluate(holds(f"!was.includes({SUM})", "was"), said)
+            settle(page)
+
+        said_at_first = page.evaluate(SUM)
+        box = page.locator(".vaelib-pad").bounding_box()
+        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.2 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.9 * box["height"], steps=5)
+        page.mouse.up()
+        wait_for_another()
+        assert not page.locator(".vaelib-digits input:checked").count()
+        x = torch.tensor(page.evaluate(GIVEN)).reshape(1, 1, 28, 28)
+        told = [float(number) for number in re.findall(r"-?\d+\.\d\d", says(page))]
+        assert told[:2] == pytest.approx(bounds_of(x).tolist(), abs=0.1)
+        page.get_by_role("button", name="Clear").click()
+        wait_for_another()
+        assert not page.locator(".vaelib-digits input:checked").count()
+        page.get_by_role("button", name="Reset").click()
+        page.evaluate(holds(f"{SUM} === was", "was"), said_at_first)
+        assert says(page) == chosen
+        assert page.get_by_role("radio", name="a 2").is_checked()
 
 
 def test_a_tour_goes_on_by_itself_until_a_reader_draws_and_leaves_the_drawing(

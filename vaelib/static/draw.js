@@ -1,16 +1,13 @@
 // Draw a digit: the encoder runs in the page, and shows where the drawing lies among the test images.
-import { centred, fitted } from "./mnist.js";
 import { digitChoice, loadDigits } from "./digits.js";
 import { network, posterior, readSafetensors, sigmoid } from "./engine.js";
-import { brush, cardOf, DIGIT, element, fitMaps, oncePerFrame, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
+import { drawingPad } from "./pad.js";
+import { cardOf, DIGIT, element, fitMaps, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 // What a reader moves, and how far it goes: see keepState.
 export const limits = () => ({ digit: [0, 9, 1] });
 
-// Pixels of the drawing.
-const SIDE = 280;
-const PEN = 22;
 const NEIGHBOURS = 10;
 // Milliseconds of the tour for each digit: how long it rests on one, and how long the way to the next takes.
 const REST = 1200;
@@ -26,7 +23,11 @@ export async function mount({ model, el, load, signal }) {
   const decode = network(decoder);
   const { mu, sigma, labels } = readSafetensors(file).tensors;
 
-  const pad = element("canvas", { class: "vaelib-pad", width: SIDE, height: SIDE, role: "img", "aria-label": "Draw a digit here" });
+  const { pad, undo, wipe, show: lay } = drawingPad((pixels) => {
+    mark(-1);
+    if (pixels) look(pixels);
+    else wait();
+  });
   const canvas = element("canvas", { class: "vaelib-map", role: "img", "aria-label": "Map of the codes" });
   const loupe = element("canvas", { class: "vaelib-loupe", role: "img", "aria-label": "Posteriors near the code, ten times larger" });
   const near = element("figure", {}, loupe, element("figcaption", {}, "around μ, ×10"));
@@ -35,15 +36,6 @@ export async function mount({ model, el, load, signal }) {
   const pictures = ["as encoded", "μ decoded"].map(pictureFrame);
   const note = element("p", { class: "vaelib-sum" });
   const [choice, mark] = digitChoice(digits, "or choose a test image", pick);
-  const [undo, wipe] = ["Undo", "Clear"].map((name) => element("button", { type: "button" }, name));
-  undo.addEventListener("click", () => {
-    strokes.pop();
-    redraw();
-  });
-  wipe.addEventListener("click", () => {
-    strokes = [];
-    redraw();
-  });
   el.classList.add("vaelib-wide");
   el.replaceChildren(
     sideBySide(
@@ -56,23 +48,11 @@ export async function mount({ model, el, load, signal }) {
   );
   cardOf(map, (z) => sigmoid(decode(z)));
   const speak = quietSpeaker(el);
-  const ink = brush(pad, { willReadFrequently: true });
   let shown = null;
-  // Lists of places that the pen went through.
-  let strokes = [];
-
-  function clear() {
-    ink.fillStyle = "#fff";
-    ink.fillRect(0, 0, SIDE, SIDE);
-  }
 
   // A test image goes to the encoder as it is; on the pad it is only seen, and the first stroke takes its place.
   function choose(i, say = speak) {
-    strokes = [];
-    clear();
-    const small = element("canvas");
-    paintPicture(small, digits.pixels(i), DIGIT);
-    ink.drawImage(small, 0, 0, SIDE, SIDE);
+    lay(digits.pixels(i));
     mark(i);
     look(digits.pixels(i), say);
   }
@@ -83,17 +63,8 @@ export async function mount({ model, el, load, signal }) {
     model.save_changes();
   }
 
-  function redraw() {
-    clear();
-    mark(-1);
-    Object.assign(ink, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#000" });
-    for (const places of strokes) {
-      ink.beginPath();
-      ink.moveTo(...places[0]);
-      for (const place of places) ink.lineTo(...place);
-      ink.stroke();
-    }
-    if (strokes.length) return lookAtDrawing();
+  // For a drawing: there is none.
+  function wait() {
     shown = null;
     map.draw(null);
     for (const [picture] of pictures) paintPicture(picture, new Float32Array(28 * 28), DIGIT);
@@ -164,18 +135,6 @@ export async function mount({ model, el, load, signal }) {
     signal.addEventListener("abort", () => observer.disconnect());
   }
 
-  const lookAtDrawing = oncePerFrame(() => {
-    if (!strokes.length) return;
-    const { data } = ink.getImageData(0, 0, SIDE, SIDE);
-    const drawn = Float32Array.from({ length: SIDE * SIDE }, (_, i) => 1 - data[4 * i] / 255);
-    const small = fitted(drawn, SIDE);
-    if (small) look(centred(small));
-  });
-  letDraw(pad, (place, first) => {
-    if (first) strokes.push([]);
-    strokes.at(-1).push(place);
-    redraw();
-  });
   const start = () => choose(model.get("digit"));
   start();
   model.on("change:digit", start);
@@ -187,20 +146,6 @@ export async function mount({ model, el, load, signal }) {
 function between(a, b, share) {
   const mixed = (part) => a[part].map((value, k) => value + share * (b[part][k] - value));
   return { mu: mixed("mu"), sigma: mixed("sigma") };
-}
-
-function letDraw(pad, reach) {
-  const place = (event) => {
-    const frame = pad.getBoundingClientRect();
-    return [((event.clientX - frame.left) / frame.width) * SIDE, ((event.clientY - frame.top) / frame.height) * SIDE];
-  };
-  pad.addEventListener("pointerdown", (event) => {
-    pad.setPointerCapture(event.pointerId);
-    reach(place(event), true);
-  });
-  pad.addEventListener("pointermove", (event) => {
-    if (pad.hasPointerCapture(event.pointerId)) reach(place(event));
-  });
 }
 
 function neighbours(mu, labels, [z1, z2]) {

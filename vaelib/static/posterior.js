@@ -1,8 +1,9 @@
-// The exact posterior of one image under a VAE with two latents: where the encoder's q lies in it, what the ELBO lacks to
+// The exact posterior of one image, drawn or chosen, under a VAE with two latents: where the encoder's q lies in it, what the ELBO lacks to
 // log p(x), and how the bound closes on it with more draws. The mathematics is in evidence.js.
 import { digitChoice, loadDigits } from "./digits.js";
 import { network, posterior, readSafetensors } from "./engine.js";
 import { boundsOf, coarsePlane, exactPosterior, weighed } from "./evidence.js";
+import { drawingPad } from "./pad.js";
 import { element, fitMaps, inSight, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 import { newest } from "./slices.js";
@@ -25,9 +26,17 @@ export async function mount({ model, el, load, signal }) {
     loadDigits(load),
   ]);
   const [encode, decode] = [network(encoder, [1, 28, 28]), network(decoder)];
-  const [choice, mark] = digitChoice(digits, "An image x", (i) => {
+  const [choice, mark] = digitChoice(digits, "or choose a test image", (i) => {
+    if (model.get("digit") === i) return choose();
     model.set("digit", i);
     model.save_changes();
+  });
+  let x;
+  // An empty square is an image as well.
+  const { pad, undo, wipe, show } = drawingPad((pixels) => {
+    mark(-1);
+    x = pixels ?? new Float32Array(28 * 28);
+    find();
   });
   const make = (kind, label, across) => {
     const canvas = element("canvas", { class: kind, role: "img", "aria-label": label });
@@ -36,9 +45,10 @@ export async function mount({ model, el, load, signal }) {
   const map = make("vaelib-map vaelib-plot", "The exact posterior, the encoder's ellipse and its draws");
   const curve = make("vaelib-map vaelib-plot", "The bound over the number of draws, below log p(x)", [1, 10, 100, 1000].map((k) => [Math.log10(k), k.toLocaleString("en")]));
   const sums = element("p", { class: "vaelib-sum" });
-  const panes = sideBySide(["Exact posterior, and q(z|x)", map.canvas], ["What the bound lacks", curve.canvas]);
+  const panes = sideBySide(["Draw an image x", pad, undo, " ", wipe], ["p(z|x) and q(z|x)", map.canvas], ["What the bound lacks", curve.canvas]);
   panes.classList.add("vaelib-large");
-  inSight(panes.firstChild);
+  el.classList.add("vaelib-wide");
+  inSight(panes.children[1]);
   let speak = () => {};
 
   let found = null;
@@ -54,26 +64,31 @@ export async function mount({ model, el, load, signal }) {
     speak(sums.textContent);
   });
   let plane;
-  const pick = newest(el, signal, async (stopped) => {
-    const i = model.get("digit");
-    mark(i);
+  const find = newest(el, signal, async (stopped) => {
     plane ??= await coarsePlane(decode, signal);
-    const x = digits.pixels(i);
     const q = posterior(encode(x));
     const exact = await exactPosterior(decode, plane, x, stopped);
     const bounds = await boundsOf(await weighed(decode, x, q, stopped), DRAWS, stopped);
     found = { q, ...exact, ...bounds };
     update();
   });
-  await pick();
+  const choose = () => {
+    const i = model.get("digit");
+    x = digits.pixels(i);
+    show(x);
+    mark(i);
+    return find();
+  };
+  await choose();
   el.replaceChildren(
-    choice,
     panes,
     sums,
-    element("p", { class: "vaelib-hint" }, "Orange: the exact posterior, summed over the plane. Ellipses: one and two σ of the encoder's q; dots: k draws from it. Right: nats below log p(x), over k = 1 to 1,000."),
+    choice,
+    element("p", { class: "vaelib-hint" }, "Orange: the exact posterior p(z|x), summed over the plane. Ellipses: one and two σ of the encoder's q(z|x); dots: k draws from it. Right: nats below log p(x), over k = 1 to 1,000."),
   );
   speak = quietSpeaker(el);
-  model.on("change:digit", pick);
+  model.on("change:digit", choose);
+  el.addEventListener("reset", choose);
   model.on("change:position", update);
   fitMaps(signal, [map, curve], update);
 }
