@@ -105,9 +105,11 @@ function drawPlane(map, { cells, q, draws }, k) {
   map.cloud = null;
   map.drawPrior = (g) => {
     for (const { z, size, log } of seen) {
-      const [[x0, y1], [x1, y0]] = [-0.5, 0.5].map((side) => map.toScreen(z.map((value) => value + side * size)));
+      // To whole pixels of the screen, so that between neighbours there is neither a gap nor a seam.
+      const ends = [-0.5, 0.5].map((side) => map.toScreen(z.map((value) => value + side * size)));
+      const [[x0, y1], [x1, y0]] = ends.map((place) => place.map((pixels) => Math.round(map.ratio * pixels) / map.ratio));
       g.fillStyle = `rgba(${ORANGE.join(", ")}, ${Math.exp(log - top)})`;
-      g.fillRect(x0, y0, x1 - x0 + 0.4, y1 - y0 + 0.4);
+      g.fillRect(x0, y0, x1 - x0, y1 - y0);
     }
     g.fillStyle = BLUE;
     for (const z of draws.slice(0, k)) g.fillRect(...map.toScreen(z).map((place) => place - 1.5), 3, 3);
