@@ -153,6 +153,8 @@ def rule_plain_markdown(nb):
                 i,
                 f"has {environment.group()} outside $$ … $$, which GitHub and Colab show as text",
             )
+        if re.search(r"^\|(.*\|)? *\|.*\n\| ?:?-", outside_code, flags=re.MULTILINE):
+            yield i, "has a table with a column that has no name"
         if re.search(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"])", outside_code):
             yield i, "has a picture without alt text"
 

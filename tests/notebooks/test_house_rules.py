@@ -50,7 +50,9 @@ def test_chapter_is_stored_in_its_one_form(path):
 
 
 def test_a_good_notebook_has_no_problems():
-    assert problems(tiny(), "09-tiny.ipynb") == []
+    nb = tiny()
+    add_text("| a | b |\n|---|---|\n| | 2 |")(nb)
+    assert problems(nb, "09-tiny.ipynb") == []
 
 
 def add_code(source, **metadata):
@@ -125,6 +127,8 @@ BAD = [
     (add_text("See {ref}`a-label`."), "has the MyST role '{ref}'"),
     (add_text("\\begin{align}x &= 1\\end{align}"), "has \\begin{align} outside $$"),
     (add_text("![](picture.png)"), "has a picture without alt text"),
+    (add_text("| | b |\n|---|---|\n| 1 | 2 |"), "has a table with a column that has no name"),
+    (add_text("| a | |\n|:--|---|\n| 1 | 2 |"), "has a table with a column that has no name"),
     (add_code("1", mystnb={"image": {"alt": "figure"}}), "has the alt text 'figure'"),
     (add_text("# Another title"), "has 2 titles"),
     (add_text("### Too deep"), "jumps from level 1 to level 3"),
