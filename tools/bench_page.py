@@ -104,17 +104,13 @@ KINDS = {
 }
 
 
-def packed(path: str) -> int:
-    """A file's bytes as a server sends them; pictures and fonts are compressed already."""
-    return len(gzip.compress((BOOK / path.lstrip("/")).read_bytes()))
-
-
-def by_kind(paths: set[str]) -> dict[str, int]:
-    """Gzip bytes of what was asked for, by kind; whatever is none of them is an error."""
+def by_kind(paths: set[str], book: Path = BOOK) -> dict[str, int]:
+    """Gzip bytes of what was asked for below the book's folder, by kind; whatever is none of them
+    is an error. Pictures and fonts are compressed already."""
     sizes = dict.fromkeys(KINDS, 0)
     for path in paths:
         (kind,) = [kind for kind, endings in KINDS.items() if Path(path).suffix in endings]
-        sizes[kind] += packed(path)
+        sizes[kind] += len(gzip.compress((book / path.lstrip("/")).read_bytes()))
     return sizes
 
 

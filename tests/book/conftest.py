@@ -20,6 +20,7 @@ from explorers import awake
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
+from bench_page import ASKED
 from project import ROOT
 from serve import Quiet
 
@@ -236,11 +237,6 @@ UNREACHABLE = """async () => {
 }"""
 
 
-OWN_SCRIPTS = """() => performance.getEntriesByType("resource")
-  .filter(({ name }) => /_static\\/vaelib\\/.*\\.js$/.test(name))
-  .reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0)"""
-
-
 @cache
 def axe() -> str:
     path = ROOT / ".cache" / "axe" / "axe.min.js"
@@ -289,6 +285,6 @@ def look(browser: Browser, address: str, url: str, dark: bool, width: int) -> Vi
         awake(page)
         visit.facts["barriers"] = barriers(page)
         visit.facts["unreachable"] = page.evaluate(UNREACHABLE)
-        visit.facts["own scripts"] = page.evaluate(OWN_SCRIPTS)
+        visit.facts["asked"] = [path.removeprefix(PREFIX) for path in set(page.evaluate(ASKED))]
     context.close()
     return visit

@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from explorers import holds
 from playwright.sync_api import expect
 
+from bench_page import by_kind
 from vaelib.explorers import Canvas
 
 from .conftest import PAGES, barriers
@@ -189,12 +190,25 @@ def test_scripts_are_loaded_only_where_they_are_needed(visit, page):
 
 
 @EVERY_CHAPTER
-def test_a_page_loads_little_of_our_own_javascript(visit, page):
+def test_a_page_loads_little_of_our_own_javascript(book, visit, page):
     """All that its explorers need, with the loader that each of them embeds; none without any."""
     facts = visit(page).facts
-    assert (facts["own scripts"] > 0) == (facts["views"] > 0)
+    ours = [path for path in facts["asked"] if re.fullmatch(r"_static/vaelib/.*\.js", path)]
+    assert (len(ours) > 0) == (facts["views"] > 0)
     limit = 80_000 if page == "chapters/train-it-yourself" else 60_000
-    assert facts["own scripts"] + len(Canvas._esm) <= limit
+    assert sum((book / path).stat().st_size for path in ours) + len(Canvas._esm) <= limit
+
+
+@EVERY_CHAPTER
+def test_a_page_with_every_explorer_awake_and_every_picture_seen_keeps_its_budget(
+    book, visit, page
+):
+    """Compressed, before models."""
+    sizes = by_kind(visit(page).facts["asked"], book)
+    pictures, rest = sizes["pictures"], sum(sizes.values()) - sizes["models"] - sizes["pictures"]
+    assert rest > 20_000, "its style sheets alone weigh more"
+    assert rest <= (500_000 if page == PAGES[0] else 900_000)
+    assert pictures <= 800_000
 
 
 @EVERY_CHAPTER
