@@ -4,6 +4,9 @@ Four pages, as a phone and as a desktop computer see them, served with gzip as G
 them; medians of RUNS runs (3), which take turns. It prints the scores and what cost points in all
 but speed, and writes the scores into BENCHMARKS.md. Nothing here fails for a low score: how fast
 a page is depends on what else the machine does.
+
+It is the last Lighthouse that runs on Node.js 20. One of its packages asks for the latest of two
+others, which no lock can hold: lighthouse/package.json says which.
 """
 
 import gzip

@@ -1,5 +1,7 @@
 """What a package-lock.json names, installed by npm for a tool that no page carries.
 
+    python tools/npm_locked.py lighthouse    tools/lighthouse -> .cache/lighthouse/node_modules
+
 The lock has the exact version and the checksum of each package, and npm refuses what differs.
 """
 
@@ -32,3 +34,12 @@ def made_from(source: Path, made: Path) -> Iterator[tuple[Path, Path]]:
         yield Path(scratch, "node_modules"), aside
         shutil.rmtree(made, ignore_errors=True)
         aside.rename(made)
+
+
+def main(name: str) -> None:
+    with made_from(ROOT / "tools" / name, ROOT / ".cache" / name) as (packages, made):
+        packages.rename(made / "node_modules")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

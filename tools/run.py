@@ -38,6 +38,8 @@ class Target:
 TESTS = "-m pytest"
 # Two files of tests at a time, in the order of tests/conftest.py: with more, browsers are late.
 TOGETHER = f"{TESTS} -n 2 --dist loadfile --no-loadscope-reorder"
+NOTEBOOK7 = f"{TESTS} tests/live tests/colab_widgets --front-end notebook7 --front-end classic"
+FIREFOX = f"{TESTS} tests/book/in_firefox.py"  # no test_…: nothing else asks for Firefox
 TARGETS = {
     "book": Target(
         "execute every chapter and build the book into _build/html",
@@ -91,7 +93,17 @@ TARGETS = {
     "test-notebook7": Target(
         "the same in Notebook 7, and in the classic notebook with Colab's ipywidgets 7.7.1",
         "environment data browser colab colab_manager lab",
-        (f"{TESTS} tests/live tests/colab_widgets --front-end notebook7 --front-end classic",),
+        (NOTEBOOK7,),
+    ),
+    "test-firefox": Target(
+        "the explorers in Firefox, which shows what Chromium shows",
+        "environment assets data browser firefox",
+        (FIREFOX,),
+    ),
+    "test-all": Target(
+        "test, test-notebook7 and test-firefox",
+        "environment assets axe data browser firefox colab colab_manager lab",
+        (f"{TOGETHER} --durations=15", NOTEBOOK7, FIREFOX),
     ),
     "weights": Target(
         "train the shipped models whose recipe changed (ONLY=name for one)",

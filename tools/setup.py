@@ -1,6 +1,7 @@
 """Set up what `make` needs, from nothing, and skip what is already done.
 
-    python tools/setup.py environment assets axe data browser lighthouse colab colab_manager lab
+    python tools/setup.py environment assets axe data browser
+    python tools/setup.py firefox lighthouse colab colab_manager lab
 
 Each step leaves a stamp that names what it was made from, and is done again when that changes.
 What a step prints goes to .cache/setup/STEP.log and is shown only when the step fails. Standard
@@ -228,52 +229,67 @@ def find_browser() -> str | None:
     return next((path for path in found if path and Path(path).is_file()), None)
 
 
+def from_packages(log, name: str) -> None:
+    """A browser from the system's packages: a closed network may have these and no downloads."""
+    if shutil.which("apt-get") and os.getuid() == 0:
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        run(log, "apt-get", "update", "-q")
+        run(log, "apt-get", "install", "-y", "-q", "--no-install-recommends", name, **quiet)
+
+
 def browser() -> None:
     """A browser for the tests: one that is there, playwright's, or the system's."""
 
     def do(log):
         try:
             run(log, PYTHON, "-m", "playwright", "install", "chromium-headless-shell")
-        except (
-            subprocess.CalledProcessError
-        ):  # a closed network has no browser downloads, but may have packages
-            if shutil.which("apt-get") and os.getuid() == 0:
-                run(log, "apt-get", "update", "-q")
-                run(
-                    log,
-                    "apt-get",
-                    "install",
-                    "-y",
-                    "-q",
-                    "--no-install-recommends",
-                    "chromium",
-                    DEBIAN_FRONTEND="noninteractive",
-                )
+        except subprocess.CalledProcessError:
+            from_packages(log, "chromium")
         if not find_browser():
             raise RuntimeError(
                 "found no browser; install Chromium or Chrome, or name one in VAE_BOOK_BROWSER"
             )
 
     if not find_browser():
-        step(
-            "browser",
-            "getting a browser for the tests",
-            fingerprint("none"),
-            ROOT / ".cache" / "nowhere",
-            do,
-        )
+        what, nowhere = "getting a browser for the tests", ROOT / ".cache" / "nowhere"
+        step("browser", what, fingerprint("none"), nowhere, do)
+
+
+def find_firefox() -> str | None:
+    """A Firefox that is there: named by VAE_BOOK_FIREFOX, or on PATH."""
+    found = [os.environ.get("VAE_BOOK_FIREFOX"), *map(shutil.which, ("firefox", "firefox-esr"))]
+    return next((path for path in found if path and Path(path).is_file()), None)
+
+
+def npm_locked(name: str, what: str) -> None:
+    """A tool from npm, by the lock in tools/`name`."""
+    source = ROOT / "tools" / name
+    step(
+        name,
+        what,
+        fingerprint(NPM, source / "package.json", source / "package-lock.json"),
+        ROOT / ".cache" / name,
+        lambda log: run(log, PYTHON, NPM, name),
+    )
 
 
 def lighthouse() -> None:
     """What scores the built pages in that browser; no page carries it."""
-    script, source = ROOT / "tools" / "fetch_lighthouse.py", ROOT / "tools" / "lighthouse"
-    step(
-        "lighthouse",
-        "fetching Lighthouse",
-        fingerprint(script, NPM, source / "package.json", source / "package-lock.json"),
-        ROOT / ".cache" / "lighthouse",
-        lambda log: run(log, PYTHON, script),
-    )
+    npm_locked("lighthouse", "fetching Lighthouse")
+
+
+def firefox() -> None:
+    """Firefox, and what moves it: playwright moves only a Firefox of its own."""
+
+    def do(log):
+        from_packages(log, "firefox-esr")
+        if not find_firefox():
+            raise RuntimeError("found no Firefox; install it, or name one in VAE_BOOK_FIREFOX")
+
+    npm_locked("firefox", "fetching what moves Firefox")
+    if not find_firefox():
+        what, nowhere = "getting Firefox for its test", ROOT / ".cache" / "nowhere"
+        step("firefox-itself", what, fingerprint("none"), nowhere, do)
 
 
 def find_python(version: tuple[int, int]) -> Path | None:
@@ -350,7 +366,18 @@ def lab() -> None:
 
 STEPS = {
     f.__name__: f
-    for f in (environment, assets, axe, data, browser, lighthouse, colab, colab_manager, lab)
+    for f in (
+        environment,
+        assets,
+        axe,
+        data,
+        browser,
+        firefox,
+        lighthouse,
+        colab,
+        colab_manager,
+        lab,
+    )
 }
 
 
