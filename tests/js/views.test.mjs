@@ -1,7 +1,7 @@
 // What the explorers show, mounted in node on canvases that note it. In browsers, moved by hand: tests/book.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { layers, load, mounted, near } from "./surface.mjs";
+import { layers, load, mounted, near, oneLayer, resized } from "./surface.mjs";
 import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
 import { PlaneMap } from "../../vaelib/static/plane.js";
 import * as betas from "../../vaelib/static/betas.js";
@@ -102,25 +102,11 @@ test("the curve of the replay goes through each recorded loss, and its marks sta
 
 // --- the exact posterior -------------------------------------------------------------------------------------------------
 
-/** The file of a network of one layer, outputs x inputs: so small a one that the plane is summed in no time. */
-function layer(outputs, inputs, weight, bias) {
-  const values = [...Array.from({ length: outputs * inputs }, (_, i) => weight(Math.floor(i / inputs), i % inputs)), ...Array.from({ length: outputs }, (_, o) => bias(o))];
-  const ends = [0, 4 * outputs * inputs, 4 * values.length];
-  const header = { __metadata__: { format: "1", layers: '[{"op": "linear", "name": "0"}]' } };
-  header["0.weight"] = { dtype: "F32", shape: [outputs, inputs], data_offsets: ends.slice(0, 2) };
-  header["0.bias"] = { dtype: "F32", shape: [outputs], data_offsets: ends.slice(1) };
-  const text = new TextEncoder().encode(JSON.stringify(header));
-  const bytes = new Uint8Array(8 + text.length + ends[2]);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
-  bytes.set(text, 8);
-  bytes.set(new Uint8Array(Float32Array.from(values).buffer), 8 + text.length);
-  return bytes.buffer;
-}
-
+// A network of one layer is so small a one that the plane is summed in no time.
 const [MU, SIGMA] = [[0.5, -1], [0.3, 0.15]];
 const files = {
-  decoder: layer(784, 2, (pixel, k) => Math.sin(pixel + 2 * k) / 3, () => 0),
-  encoder: layer(4, 784, () => 0, (k) => [...MU, ...SIGMA.map((sigma) => 2 * Math.log(sigma))][k]),
+  decoder: oneLayer(784, 2, (pixel, k) => Math.sin(pixel + 2 * k) / 3, () => 0),
+  encoder: oneLayer(4, 784, () => 0, (k) => [...MU, ...SIGMA.map((sigma) => 2 * Math.log(sigma))][k]),
 };
 const small = (path) => (path.startsWith("weights/") ? files[path.split(".")[1]] : load(path));
 
