@@ -491,6 +491,7 @@ QUIET = ["-q", "-p", "no:cacheprovider", "--no-header", "-W", "error"]
 NODE_AND_PYTORCH = {
     "engine.js": r"test_engine_equals|test_the_exact_posterior",
     "evidence.js": r"test_the_exact_posterior",
+    "flow.js": r"test_the_pages_flow",
     "train.js": r"tests/test_playground\.py",
 }
 # A script -> the tests of it in a browser. What is shared is asked of whom it serves most.
@@ -707,15 +708,18 @@ class Tests:
         return {name for name in self.seconds if name.partition("::")[0] in files}
 
 
+NAMED = r"(?:from |import\(|URL\()[\"`][./\w]*?([\w.]+\.js)\b"
+
+
 def importing(script: str) -> list[str]:
-    """The tests in node that import a script, by themselves or by another."""
+    """The tests in node that import a script or read it, by themselves or by another."""
     found, new = set(), {script}
     while new:
         found |= new
         new = {
             path.name
             for path in [*ROOT.glob("vaelib/static/*.js"), *ROOT.glob("tests/js/*.test.mjs")]
-            if set(re.findall(r'from "[./\w]*?([\w.]+)"', path.read_text("utf-8"))) & found
+            if set(re.findall(NAMED, path.read_text("utf-8"))) & found
         } - found
     return sorted(f"tests/js/{name}" for name in found if name.endswith(".test.mjs"))
 

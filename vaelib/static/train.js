@@ -190,10 +190,10 @@ function klOf(mu, logVar, { mistake }) {
   return right;
 }
 
-/** By what epsilon is multiplied, and how that changes with log_var: [spread, slope]. */
+/** By what epsilon is multiplied, and where the encoder says log_var how that changes with it: [spread, slope]. */
 function spreadOf(logVar, { noise, mistake }) {
-  if (noise === "off") return [0, 0];
-  if (noise === "fixed") return [NOISE, 0];
+  if (noise === "off") return [0];
+  if (noise === "fixed") return [NOISE];
   if (mistake === "log variance as sigma") return [logVar, 1];
   return [Math.exp(logVar / 2), Math.exp(logVar / 2) / 2];
 }
