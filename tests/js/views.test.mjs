@@ -5,9 +5,12 @@ import { layers, load, mounted, near, oneLayer, resized } from "./surface.mjs";
 import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
 import { PlaneMap } from "../../vaelib/static/plane.js";
 import * as betas from "../../vaelib/static/betas.js";
+import * as draw from "../../vaelib/static/draw.js";
+import * as kl from "../../vaelib/static/kl.js";
 import * as latent from "../../vaelib/static/latent.js";
 import * as playground from "../../vaelib/static/playground.js";
 import * as posterior from "../../vaelib/static/posterior.js";
+import * as reparameterise from "../../vaelib/static/reparameterise.js";
 import * as replay from "../../vaelib/static/replay.js";
 
 const COLOURS = Array.from({ length: 10 }, (_, digit) => `#00000${digit}`);
@@ -321,3 +324,53 @@ test("the museum tells nothing before a guess; a wrong one gets a question, a ri
   guess.dispatchEvent(new Event("change"));
   assert.match(answer(), /^Yes\. The second\./);
 });
+
+// --- all explorers with a map ----------------------------------------------------------------------------------------------
+
+const EXPLORERS = {
+  latent: [latent, LATENT],
+  betas: [betas, { names: NAMES, betas: BETAS, position: 3, colours: COLOURS }],
+  kl: [kl, { box: [-3, 3, -6, 3], colours: ["orange", "blue"], mu: 1, log_var: -1 }],
+  replay: [replay, { frame: 5, boxes: [BOX, BOX], colours: COLOURS }],
+  reparameterise: [reparameterise, { name: MODEL, colours: COLOURS, image: 3, epsilon1: 0.5, epsilon2: -1 }],
+  draw: [draw, { name: MODEL, colours: COLOURS, box: BOX, digit: 4 }],
+};
+
+for (const [name, [explorer, traits]] of Object.entries(EXPLORERS)) {
+  test(`a map that is given more room, or less, is drawn anew as large as that: ${name}`, async () => {
+    const { made } = await mounted(explorer, { ...traits });
+    const maps = made.filter((one) => one.classes.has("vaelib-map"));
+    assert.ok(maps.length > 0);
+    for (const map of maps) {
+      for (const side of [200, 420]) {
+        const before = layers.length;
+        resized(map, side);
+        assert.deepEqual([map.width, map.height], [side, side]);
+        assert.ok(layers.slice(before).some((one) => one.width === side && one.drawn("text").length > 3), "its cloud, with axes");
+      }
+    }
+  });
+}
+
+for (const name of ["latent", "reparameterise", "draw"]) {
+  test(`the card over a code paints what that code is decoded to: ${name}`, async () => {
+    const { el, made } = await mounted(EXPLORERS[name][0], { ...EXPLORERS[name][1] });
+    const map = made.find((one) => one.classes.has("vaelib-map"));
+    const [decode, { mu, labels }] = [network(await load(`weights/${MODEL}.decoder.safetensors`)), await tensorsOf(`weights/${MODEL}.codes.safetensors`)];
+    const [card] = el.all((one) => one.classes?.has("vaelib-card"));
+    const squares = layers.findLast((one) => one.width === 300 && one.drawn("rect").length > 1000).drawn("rect").slice(1);
+    const inside = [...squares.keys()].filter((i) => squares[i].x > 40 && squares[i].x < 290 && squares[i].y > 10 && squares[i].y < 275);
+    const [picture] = card.all((one) => one.tag === "canvas");
+    for (const i of inside.filter((_, k) => k % Math.ceil(inside.length / 20) === 0)) {
+      const { x, y, width, height } = squares[i];
+      map.dispatchEvent(Object.assign(new Event("pointermove"), { offsetX: x + width / 2, offsetY: y + height / 2, pointerType: "mouse", buttons: 0 }));
+      const said = (k) => `a ${labels.data[k]}, at (${[0, 1].map((axis) => mu.data[2 * k + axis].toFixed(2).replace("-", "−")).join(", ")}); below decoded`;
+      // Where codes lie in one place it is any of them.
+      const here = [...labels.data.keys()].filter((k) => Math.hypot(squares[k].x - x, squares[k].y - y) < 1e-6);
+      assert.ok(here.some((k) => said(k) === card.textContent), card.textContent);
+      const shown = ink(picture);
+      assert.ok(here.some((k) => sigmoid(decode([mu.data[2 * k], mu.data[2 * k + 1]])).every((level, pixel) => Math.abs(shown[pixel] - 255 * level) <= 1)));
+    }
+    assert.ok(inside.length > 3, `${inside.length}`);
+  });
+}
