@@ -81,6 +81,47 @@ test("how many codes lie beyond the map is counted by code, in either axis; and 
   }
 });
 
+test("another beta is shown once its decoder has come; one that comes too late for the slider, or does not come, leaves what was there", async () => {
+  const coming = new Map();
+  const slow = (path) => (path.startsWith("weights/") && coming.has(path) ? coming.get(path).promise : load(path));
+  const shown = await tensorsOf("vaelib/betas.safetensors");
+  const { el, model, made } = await mounted(betas, { names: NAMES, betas: BETAS, position: 3, colours: COLOURS }, slow);
+  const path = (k) => `weights/${NAMES[k]}.decoder.safetensors`;
+  const wait = () => new Promise((go) => setTimeout(go, 5));
+  const [picture] = made.filter((one) => one.classes.has("vaelib-picture"));
+  const showsBeta = async (k) => {
+    assert.match(text(el, "vaelib-sum")[0], new RegExp(`^β = ${BETAS[k]}: rate ${shown.rate.data[k].toFixed(1)} nats, distortion ${shown.distortion.data[k].toFixed(1)} nats, \\d+ of 16 latents active\\.$`));
+    assert.equal(picture.attributes["aria-label"], `Sample 1 at β = ${BETAS[k]}`);
+    same(ink(picture), sigmoid(network(await load(path(k)))(shown.z.data.subarray(0, 16))));
+  };
+  await showsBeta(3);
+  for (const k of [5, 6, 0]) {
+    let come, fail;
+    coming.set(path(k), { promise: new Promise((yes, no) => ([come, fail] = [yes, no])), come: async () => come(await load(path(k))), fail: (why) => fail(new Error(why)) });
+  }
+  model.set("position", 5);
+  await wait();
+  await showsBeta(3);
+  assert.equal(el.attributes["aria-busy"], "true");
+  model.set("position", 6);
+  await coming.get(path(5)).come();
+  await wait();
+  await showsBeta(3);
+  await coming.get(path(6)).come();
+  await wait();
+  await showsBeta(6);
+  assert.equal(el.attributes["aria-busy"], "false");
+  model.set("position", 0);
+  coming.get(path(0)).fail("it is gone");
+  await wait();
+  await showsBeta(6);
+  assert.ok(text(el, "vaelib-hint").includes("The decoder of β = 0 could not be loaded: it is gone. What you see is still β = 8."), text(el, "vaelib-hint").join("|"));
+  model.set("position", 1);
+  await wait();
+  await showsBeta(1);
+  assert.ok(!text(el, "vaelib-hint").join().includes("could not be loaded"));
+});
+
 // --- the replay ----------------------------------------------------------------------------------------------------------
 
 test("the curve of the replay goes through each recorded loss, and its marks stand at the first step that is so late", async () => {
@@ -307,6 +348,36 @@ test("what typically happens is said once the numbers look like it, and said ane
   assert.match(text(el, "vaelib-play-typical")[0], /^Collapse.*Why: chapter 8\.$/);
   says();
   assert.deepEqual(text(el, "vaelib-play-typical"), [""]);
+});
+
+test("what happens is spoken once: anew where it is another thing, though the same chapter explains it, and not for other figures", async () => {
+  const { el, says, press, model } = await playing({ noise: "learned", beta: 0 });
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (work) => work(); // no moment of quiet is waited for
+  press("Play");
+  const [line] = el.all((one) => one.attributes?.role === "status" && one.classes.has("vaelib-unseen"));
+  const spoken = [];
+  Object.defineProperty(line, "textContent", { set: (words) => spoken.push(words) });
+  const wide = (spread, sigma) => Float32Array.from({ length: 4 * N }, (_, i) => (i % 4 < 2 ? (i % 8 < 4 ? spread : -spread) : 2 * Math.log(sigma)));
+  says({ posterior: wide(3, 0.02) });
+  says({ posterior: wide(4, 0.01) });
+  model.set("noise", "fixed");
+  says({ posterior: wide(9, 0.01) });
+  says({ posterior: wide(12, 0.01) });
+  globalThis.setTimeout = setTimeout;
+  assert.equal(spoken.length, 2, spoken.join("\n"));
+  assert.match(spoken[0], /^The noise is undone: σ is 1\/150/);
+  assert.match(spoken[1], /^The noise is being drowned.* 9\.0, 18 times/);
+});
+
+test("an ellipse that no canvas can hold is left out, whichever way it is too long, and the others are there", async () => {
+  const { made, says, look } = await playing();
+  const posterior = Float32Array.from(look.posterior);
+  [posterior[2], posterior[12 + 3]] = [200, 200]; // of the first and the second that have one
+  says({ posterior });
+  const rings = made.find((one) => one.attributes["aria-label"]?.startsWith("Codes of")).drawn("stroke").filter(({ path }) => path[0]?.across);
+  assert.equal(rings.length, Math.ceil(N / 3) - 2);
+  for (const { path: [{ across, up }] } of rings) assert.ok(across < 1e4 && up < 1e4);
 });
 
 test("the museum tells nothing before a guess; a wrong one gets a question, a right one or giving up the whole story", async () => {
