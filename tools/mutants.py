@@ -62,6 +62,22 @@ EQUIVALENT = {
         "return torch.zeros(codes.mu.shape[1])",
         "mu -> z",
     ): "mu and z have one shape",
+    (
+        "vaelib/static/engine.js",
+        "for (let c = 0; c < 4 && column + c < columns; c++) "
+        "y[(row + r) * columns + column + c] = sums[4 * r + c];",
+        "< -> <=",
+    ): "what one block writes too far to the right the next one writes over",
+    (
+        "vaelib/static/kl.js",
+        "for (const k of [1, 2]) {",
+        "1, 2 -> 2, 1",
+    ): "which of two curves of one colour is drawn first",
+    (
+        "vaelib/static/mnist.js",
+        "const share = high * (Math.min(x + 1, x0 + size) - Math.max(x, x0));",
+        "x, x0 -> x0, x",
+    ): "of two numbers the greater, whichever comes first",
 }
 
 

@@ -66,10 +66,19 @@ class Element extends EventTarget {
     this.text = "";
     this.append(...parts);
   }
-  after(part) {
+  after(...parts) {
     const around = this.parentElement?.children;
-    if (around) around.splice(around.indexOf(this) + 1, 0, part);
-    else this.followers = [...(this.followers ?? []), part];
+    if (around) around.splice(around.indexOf(this) + 1, 0, ...parts.map((part) => (typeof part === "string" ? { textContent: part, all: () => [] } : part)));
+    else this.followers = [...(this.followers ?? []), ...parts];
+    for (const part of parts) if (part instanceof Element) part.parentElement = this.parentElement;
+  }
+  remove() {
+    const around = this.parentElement?.children;
+    around?.splice(around.indexOf(this), 1);
+    this.parentElement = null;
+  }
+  get isConnected() {
+    return Boolean(this.parentElement);
   }
   get firstChild() {
     return this.children[0];
