@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mounted, near, oneLayer, safetensors } from "./surface.mjs";
-import { network, sigmoid } from "../../vaelib/static/engine.js";
+import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
 import { detour, flowIn, limits, midpoint, placeAt } from "../../vaelib/static/flow.js";
 import * as flow from "../../vaelib/static/flow.js";
 
@@ -77,6 +77,23 @@ async function view(traits = {}) {
 /** A place of the flow's two latents, as the map has them. */
 const onMap = ([a, b]) => [b, a];
 const pair = (a, b) => [0, 1].forEach((k) => near(a[k], b[k], 1e-4));
+
+test("the velocity is that of the network in the file: what it is told beside the point and its time's waves, then normed, summed and read off", () => {
+  const { tensors } = readSafetensors(FLOW);
+  const layer = (name, x) => Array.from(tensors[`${name}.bias`].data, (bias, o) => x.reduce((sum, a, i) => sum + tensors[`${name}.weight`].data[o * x.length + i] * a, bias));
+  for (const [points, t, told] of [[[[0.3, -1]], 0.2, [1, 0, 0, -1, 0, 0, 0]], [[[2, 1], [-1, 0.5], [0, 0]], 0.7, [0, 0, 0, 0, 0, 0, 1]]]) {
+    const waves = [Math.sin, Math.cos].flatMap((wave) => [1, 2, 3, 4, 5, 6, 7, 8].map((k) => wave(k * Math.PI * t)));
+    const expected = points.map((point) => {
+      const h = layer("first", [...point, ...waves, ...told]);
+      const mean = h.reduce((sum, a) => sum + a) / WIDTH;
+      const spread = Math.sqrt(h.reduce((sum, a) => sum + (a - mean) ** 2, 0) / WIDTH + 1e-5);
+      const normed = h.map((a, i) => ((a - mean) / spread) * tensors["norms.0.weight"].data[i] + tensors["norms.0.bias"].data[i]);
+      const more = layer("hidden.0", normed.map((a) => a / (1 + Math.exp(-a))));
+      return layer("last", h.map((a, i) => a + more[i]));
+    });
+    velocity(Float32Array.from(points.flat()), t, told).forEach((value, i) => near(value, expected.flat()[i], 1e-5));
+  }
+});
 
 test("each draw is where the flow has taken it, the ringed one's way is drawn, and its face is decoded from there", async () => {
   const { model, picture, still, dots, ring, line, sum } = await view();
