@@ -8,14 +8,14 @@ import { PlaneMap } from "../../vaelib/static/plane.js";
 const BOX = [-4, 4, -4, 4];
 const EDGES = [36, 294, 280, 6]; // of a map of 300 pixels: left, right, bottom, top
 
-/** A map with a code every 5 pixels across and up, each of which has a digit. */
+/** A map with a code every 10 pixels across and up, each of which has a digit. */
 function plane() {
   const [parent, canvas] = [document.createElement("div"), document.createElement("canvas")];
   parent.append(canvas);
   const map = new PlaneMap(canvas, { box: BOX, colours: Array(10).fill("#ccc") });
   map.resize();
   const places = [];
-  for (let x = EDGES[0]; x <= EDGES[1]; x += 5) for (let y = EDGES[3]; y <= EDGES[2]; y += 5) places.push([x, y]);
+  for (let x = EDGES[0]; x <= EDGES[1]; x += 10) for (let y = EDGES[3]; y <= EDGES[2]; y += 10) places.push([x, y]);
   map.codes = { z: places.flatMap(([x, y]) => map.toPlane(x, y)), labels: places.map((_, i) => i % 10) };
   return { map, canvas, parent, places };
 }
