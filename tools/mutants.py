@@ -62,6 +62,22 @@ EQUIVALENT = {
         "return torch.zeros(codes.mu.shape[1])",
         "mu -> z",
     ): "mu and z have one shape",
+    (
+        "vaelib/static/engine.js",
+        "for (let c = 0; c < 4 && column + c < columns; c++) "
+        "y[(row + r) * columns + column + c] = sums[4 * r + c];",
+        "< -> <=",
+    ): "what one block writes too far to the right the next one writes over",
+    (
+        "vaelib/static/kl.js",
+        "for (const k of [1, 2]) {",
+        "1, 2 -> 2, 1",
+    ): "which of two curves of one colour is drawn first",
+    (
+        "vaelib/static/mnist.js",
+        "const share = high * (Math.min(x + 1, x0 + size) - Math.max(x, x0));",
+        "x, x0 -> x0, x",
+    ): "of two numbers the greater, whichever comes first",
 }
 
 
@@ -491,6 +507,7 @@ QUIET = ["-q", "-p", "no:cacheprovider", "--no-header", "-W", "error"]
 NODE_AND_PYTORCH = {
     "engine.js": r"test_engine_equals|test_the_exact_posterior",
     "evidence.js": r"test_the_exact_posterior",
+    "flow.js": r"test_the_pages_flow",
     "train.js": r"tests/test_playground\.py",
 }
 # A script -> the tests of it in a browser. What is shared is asked of whom it serves most.
@@ -708,15 +725,18 @@ class Tests:
         return {name for name in self.seconds if name.partition("::")[0] in files}
 
 
+NAMED = r"(?:from |import\(|URL\()[\"`][./\w]*?([\w.]+\.js)\b"
+
+
 def importing(script: str) -> list[str]:
-    """The tests in node that import a script, by themselves or by another."""
+    """The tests in node that import a script or read it, by themselves or by another."""
     found, new = set(), {script}
     while new:
         found |= new
         new = {
             path.name
             for path in [*ROOT.glob("vaelib/static/*.js"), *ROOT.glob("tests/js/*.test.mjs")]
-            if set(re.findall(r'from "[./\w]*?([\w.]+)"', path.read_text("utf-8"))) & found
+            if set(re.findall(NAMED, path.read_text("utf-8"))) & found
         } - found
     return sorted(f"tests/js/{name}" for name in found if name.endswith(".test.mjs"))
 

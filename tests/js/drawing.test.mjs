@@ -154,6 +154,7 @@ test("the arrow begins at the point and goes down the gradient, at most 2 long",
     near(to[0], mu - share * gradient[0], 1e-6);
     near(to[1], log_var - share * gradient[1], 1e-6);
     const tip = arrow[1];
+    for (const k of [2, 4]) assert.deepEqual(arrow[k], tip, "both sides of the head begin at the tip");
     for (const end of [arrow[3], arrow[5]]) {
       near(Math.hypot(end[0] - tip[0], end[1] - tip[1]), 9, 1e-6);
       const behind = (end[0] - tip[0]) * (tip[0] - arrow[0][0]) + (end[1] - tip[1]) * (tip[1] - arrow[0][1]);
@@ -189,4 +190,22 @@ test("the shaded areas are the integrand above and below zero: orange less blue 
   const unit = ((x1 - x0) / 14) * ((y0 - y1) / 1.6);
   near((orange - blue) / unit, kl.divergence([1, -1])[0], 0.01);
   assert.ok(blue > 0);
+});
+
+test("how much is in sight is said exactly where more than a hundredth of the KL, and more than .005 nats, is not", async () => {
+  const near = [0, 0]; // how many lie a little to either side
+  const { model } = await klView({ mu: 0, log_var: 0 });
+  for (const mu of [-3, -1, 0, 0.5, 1, 2, 3]) {
+    for (const log_var of [-6, -3, ...Array.from({ length: 40 }, (_, i) => 1 + i / 20)]) {
+      model.set({ mu, log_var });
+      const layer = layers.findLast((one) => one.drawn("fill").some(({ colour }) => colour === "orange"));
+      const said = layer.drawn("text").find(({ text }) => text.startsWith("in sight"))?.text;
+      const [all, there] = [kl.divergence([mu, log_var])[0], kl.onTheAxes([mu, log_var])];
+      const missing = Math.abs(all - there);
+      assert.equal(Boolean(said), missing >= 0.01 * all + 0.005, `${mu}, ${log_var}: ${missing} of ${all}`);
+      if (said) assert.equal(said, `in sight: ${(there + 1e-9).toFixed(3)} of ${(all + 1e-9).toFixed(3)} nats`.replaceAll("-", "−"));
+      if (missing > 0.005 && missing < 0.02 * all + 0.005) near[Number(Boolean(said))] += 1;
+    }
+  }
+  assert.ok(near.every((count) => count > 2), `${near}`);
 });

@@ -100,6 +100,12 @@ test("the transposed convolution is the transpose: <conv(x), y> = <x, conv_trans
   assert.ok(Math.abs(dot(forwards, y) - dot(backwards, x)) < 1e-4);
 });
 
+test("the bias of a transposed convolution is added to each place of its own output", () => {
+  const tensors = { "0.weight": [[1, 3, 4, 4], Array(48).fill(0)], "0.bias": [[3], [1, -2, 5]] };
+  const y = network(file([{ op: "conv_transpose", name: "0", stride: 2, padding: 1 }], tensors), [1, 2, 3])(Array(6).fill(1));
+  assert.deepEqual(Array.from(y), [1, -2, 5].flatMap((bias) => Array(24).fill(bias)));
+});
+
 test("a damaged file says what came and what was expected", () => {
   const good = file(LINEAR, IDENTITY);
   assert.throws(() => readSafetensors(good.slice(0, -5)), /damaged: \d+ bytes came, \d+ were expected/);
@@ -123,6 +129,8 @@ function refused(buffer, ...code) {
   } catch (error) {
     assert.equal(error.name, "Error", `${error.name}: ${error.message}`);
     assert.ok(error.message.length > 0 && error.message.length <= 500);
+    assert.match(error.message, /\w\W*$/, "what is wrong follows");
+    assert.doesNotMatch(error.message, /: $/);
     return error.message;
   }
   assert.fail("it was taken for good");

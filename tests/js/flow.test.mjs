@@ -1,7 +1,10 @@
-// Where a point is on its way, and how long that is. The velocity itself is checked against PyTorch: tests/test_explore.py.
+// Where a point is on its way, how long that is, and what the page shows of it. The velocity itself is checked against PyTorch: tests/test_explore.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { detour, limits, midpoint, placeAt } from "../../vaelib/static/flow.js";
+import { mounted, near, oneLayer, safetensors } from "./surface.mjs";
+import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
+import { detour, flowIn, limits, midpoint, placeAt } from "../../vaelib/static/flow.js";
+import * as flow from "../../vaelib/static/flow.js";
 
 const WAY = [[0, 0], [3, 0], [3, 4]].map((point) => Float32Array.from(point));
 
@@ -28,4 +31,127 @@ test("an address can say where each slider and switch is", () => {
   assert.deepEqual(Object.keys(limits()).length, 3 + 7);
   assert.deepEqual(limits().Wearing_Hat, [-1, 1, 1]);
   assert.deepEqual(limits().steps, [1, 50, 1]);
+});
+
+// --- what is seen: a small flow of two of four latents, ten draws ----------------------------------------------------------
+
+const [ACTIVE, ACROSS] = [[1, 3], [3, 1]]; // the map shows the second of them across
+const WIDTH = 6;
+const numbers = (count, seed, size = 1) => Array.from({ length: count }, (_, i) => size * Math.sin(seed + 3.7 * i));
+const linear = (name, outputs, inputs, seed) => ({ [`${name}.weight`]: ["F32", [outputs, inputs], numbers(outputs * inputs, seed, 0.6)], [`${name}.bias`]: ["F32", [outputs], numbers(outputs, seed + 1, 0.4)] });
+const FLOW = safetensors({ recipe: { flow: { active: ACTIVE, depth: 1 } } }, {
+  ...linear("first", WIDTH, 2 + 16 + 7, 1), ...linear("hidden.0", WIDTH, WIDTH, 2), ...linear("last", 2, WIDTH, 3),
+  "norms.0.weight": ["F32", [WIDTH], numbers(WIDTH, 4).map((a) => 1 + a / 2)], "norms.0.bias": ["F32", [WIDTH], numbers(WIDTH, 5)],
+});
+const DECODER = oneLayer(3 * 64 * 64, 4, (o, k) => Math.sin(o + 2 * k), (o) => Math.cos(o));
+const NOISE = Array.from({ length: 10 }, (_, n) => numbers(4, 10 + n, 1.5));
+const files = {
+  "weights/flow.safetensors": FLOW,
+  "weights/small.decoder.safetensors": DECODER,
+  "vaelib/flow.safetensors": safetensors({}, { noise: ["F32", [10, 4], NOISE.flat()], codes: ["F32", [3, 2], numbers(6, 30)], latents: ["U8", [2], ACROSS] }),
+};
+const NAMES = Object.keys(limits()).slice(3);
+const { velocity } = flowIn(FLOW);
+
+/** The way of one draw, by itself. */
+function wayOf(n, steps, told) {
+  const points = [Float32Array.from(ACTIVE, (latent) => NOISE[n][latent])];
+  for (let step = 0; step < steps; step++) points.push(midpoint((z, t) => velocity(z, t, told), points.at(-1), step / steps, 1 / steps));
+  return points;
+}
+
+async function view(traits = {}) {
+  const first = { flow: "flow", name: "small", box: [-9, 9, -9, 9], time: 0, steps: 2, draw: 0, ...Object.fromEntries(NAMES.map((name) => [name, 0])) };
+  const { el, model, made } = await mounted(flow, { ...first, ...traits }, async (path) => files[path]);
+  const [canvas, picture] = ["vaelib-map", "vaelib-picture"].map((name) => made.find((one) => one.classes.has(name)));
+  const still = async () => {
+    while (el.attributes["aria-busy"] !== "false") await new Promise((go) => setTimeout(go, 2));
+  };
+  const at = (x, y) => [-9 + (18 * (x - 36)) / 258, -9 + (18 * (280 - y)) / 274];
+  const dots = () => canvas.drawn("rect").filter(({ colour }) => colour === "#0072b2").slice(-10).map(({ x, y, width, height }) => at(x + width / 2, y + height / 2));
+  const ring = () => canvas.drawn("stroke").filter(({ path }) => path[0]?.radius).at(-1).path.map(({ x, y }) => at(x, y))[0];
+  const line = () => canvas.drawn("stroke").filter(({ colour }) => colour === "#222").at(-1).path.map(([x, y]) => at(x, y));
+  const sum = () => el.all((one) => one.classes?.has("vaelib-sum"))[0].textContent;
+  return { el, model, canvas, picture, still, dots, ring, line, sum };
+}
+/** A place of the flow's two latents, as the map has them. */
+const onMap = ([a, b]) => [b, a];
+const pair = (a, b) => [0, 1].forEach((k) => near(a[k], b[k], 1e-4));
+
+test("the velocity is that of the network in the file: what it is told beside the point and its time's waves, then normed, summed and read off", () => {
+  const { tensors } = readSafetensors(FLOW);
+  const layer = (name, x) => Array.from(tensors[`${name}.bias`].data, (bias, o) => x.reduce((sum, a, i) => sum + tensors[`${name}.weight`].data[o * x.length + i] * a, bias));
+  for (const [points, t, told] of [[[[0.3, -1]], 0.2, [1, 0, 0, -1, 0, 0, 0]], [[[2, 1], [-1, 0.5], [0, 0]], 0.7, [0, 0, 0, 0, 0, 0, 1]]]) {
+    const waves = [Math.sin, Math.cos].flatMap((wave) => [1, 2, 3, 4, 5, 6, 7, 8].map((k) => wave(k * Math.PI * t)));
+    const expected = points.map((point) => {
+      const h = layer("first", [...point, ...waves, ...told]);
+      const mean = h.reduce((sum, a) => sum + a) / WIDTH;
+      const spread = Math.sqrt(h.reduce((sum, a) => sum + (a - mean) ** 2, 0) / WIDTH + 1e-5);
+      const normed = h.map((a, i) => ((a - mean) / spread) * tensors["norms.0.weight"].data[i] + tensors["norms.0.bias"].data[i]);
+      const more = layer("hidden.0", normed.map((a) => a / (1 + Math.exp(-a))));
+      return layer("last", h.map((a, i) => a + more[i]));
+    });
+    velocity(Float32Array.from(points.flat()), t, told).forEach((value, i) => near(value, expected.flat()[i], 1e-5));
+  }
+});
+
+test("each draw is where the flow has taken it, the ringed one's way is drawn, and its face is decoded from there", async () => {
+  const { model, picture, still, dots, ring, line, sum } = await view();
+  const decode = network(DECODER);
+  for (const [traits, words] of [
+    [{ time: 0 }, "nothing"],
+    [{ time: 0.5, draw: 9 }, "nothing"],
+    [{ time: 1, steps: 3, draw: 4, Eyeglasses: 1, Beard: -1 }, "with glasses, without a beard"],
+    [{ time: 0.3, steps: 1, Smiling: -1, Eyeglasses: 0, Beard: 1 }, "not smiling, with a beard"],
+  ]) {
+    model.set(traits);
+    await still();
+    const [time, steps, draw] = ["time", "steps", "draw"].map(model.get);
+    const told = NAMES.map((name) => model.get(name));
+    const ways = NOISE.map((_, n) => wayOf(n, steps, told));
+    dots().forEach((dot, n) => pair(dot, onMap(placeAt(ways[n], time))));
+    pair(ring(), onMap(placeAt(ways[draw], time)));
+    assert.equal(line().length, steps + 1);
+    line().forEach((place, k) => pair(place, onMap(ways[draw][k])));
+    const z = [...NOISE[draw]];
+    placeAt(ways[draw], time).forEach((value, k) => (z[ACTIVE[k]] = value));
+    const { data } = picture.drawn("pixels").at(-1).image;
+    sigmoid(decode(z)).forEach((level, i) => near(data[4 * (i % 4096) + Math.floor(i / 4096)], 255 * level, 1));
+    assert.equal(sum(), `t = ${time.toFixed(2)}, ${steps} midpoint step${steps === 1 ? "" : "s"}. Told: ${words}. This way is ${detour(ways[draw]).toFixed(2)} times as long as a straight line.`);
+  }
+});
+
+test("the ringed draw goes first, and what is asked meanwhile gives up what was asked before", async () => {
+  const { now } = performance;
+  let clock = 0;
+  performance.now = () => (clock += 100); // each step is a slice of its own
+  const { model, el, still, dots } = await view({ time: 1, steps: 1, draw: 9 });
+  assert.equal(el.attributes["aria-busy"], "true");
+  const [none, glasses] = [0, 1].map((value) => NAMES.map((name) => (name === "Eyeglasses" ? value : 0)));
+  const start = (n) => onMap(ACTIVE.map((latent) => NOISE[n][latent]));
+  dots().forEach((dot, n) => pair(dot, n < 8 ? start(n) : onMap(wayOf(n, 1, none)[1])));
+  model.set({ Eyeglasses: 1 });
+  dots().forEach((dot, n) => pair(dot, n < 8 ? start(n) : onMap(wayOf(n, 1, glasses)[1])));
+  await still();
+  dots().forEach((dot, n) => pair(dot, onMap(wayOf(n, 1, glasses)[1])));
+  performance.now = now;
+});
+
+test("a tap rings the draw that is nearest, and each switch tells of its attribute", async () => {
+  const { el, model, canvas, still, dots } = await view({ time: 0.5 });
+  await still();
+  for (const n of [7, 2]) {
+    const [a, b] = dots()[n];
+    canvas.dispatchEvent(Object.assign(new Event("click"), { offsetX: 36 + ((a + 9) * 258) / 18 + 1, offsetY: 280 - ((b + 9) * 274) / 18 - 1 }));
+    assert.equal(model.get("draw"), n);
+  }
+  const selects = el.all((one) => one.tag === "select");
+  for (const [k, name] of NAMES.entries()) {
+    assert.deepEqual(selects[k].children.map((option) => option.attributes.value), ["0", "1", "-1"]);
+    selects[k].value = "-1";
+    selects[k].dispatchEvent(new Event("change"));
+    assert.equal(model.get(name), -1);
+  }
+  assert.deepEqual(selects[1].children.map((option) => option.textContent), ["eyeglasses: not told", "with glasses", "without glasses"]);
+  await still();
 });

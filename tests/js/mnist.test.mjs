@@ -77,3 +77,23 @@ test("a dot is a picture too, and nothing falls out of the frame", () => {
   assert.equal(dot.length, 784);
   near(dot.reduce((sum, ink) => sum + ink, 0), 400, 1e-3);
 });
+
+test("the frame holds the small picture moved by whole pixels; what reaches its edge is in it, and only what lies beyond is cut off", () => {
+  const seen = new Set();
+  for (const [width, height] of [[20, 20], [20, 7], [3, 20]]) {
+    for (const [heavyX, heavyY] of [[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1], [width >> 1, height >> 1]]) {
+      for (const weight of [8, 20, 60, 100, 150, 200, 300, 500, 900, 1e6]) {
+        const pixels = Float32Array.from({ length: width * height }, (_, i) => (i === heavyY * width + heavyX ? weight : 0.25 + (i % 7) / 10));
+        const frame = centred({ pixels, width, height });
+        const at = frame.indexOf(Math.fround(weight));
+        const [left, top] = [(at % 28) - heavyX, Math.floor(at / 28) - heavyY];
+        for (const [x, y] of Array.from({ length: 784 }, (_, i) => [i % 28, Math.floor(i / 28)])) {
+          const inside = x >= left && x < left + width && y >= top && y < top + height;
+          assert.equal(frame[28 * y + x], inside ? pixels[(y - top) * width + x - left] : 0, `${x}, ${y}`);
+        }
+        for (const [side, place] of Object.entries({ left, top, right: 28 - left - width, bottom: 28 - top - height })) seen.add(`${side} ${Math.sign(place)}`);
+      }
+    }
+  }
+  assert.equal(seen.size, 12, "pictures within, at and beyond each edge were among them");
+});

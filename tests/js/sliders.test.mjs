@@ -1,7 +1,7 @@
 // Sliders joined to an explorer's traits without link models. In real front ends: tests/book, tests/live, tests/colab.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { joinSliders } from "../../vaelib/static/sliders.js";
+import { joinSliders, nameSliders } from "../../vaelib/static/sliders.js";
 
 /** As much of a Backbone model as is used: its changes are heard at once, equal values are no change. */
 function model(traits, extra = {}) {
@@ -78,3 +78,44 @@ test("where anywidget hands out no widget manager, or one that finds nothing, th
 });
 
 test("an explorer without sliders needs no widget manager", () => joinSliders(model({ sliders: {} }), new AbortController().signal));
+
+/** As much of a page as is asked: a slider of ipywidgets, whose parts may be missing yet. */
+function sliderOf(parts) {
+  const made = Object.fromEntries(Object.entries(parts).map(([name, more]) => [name, {
+    attributes: {}, ...more, hasAttribute: (key) => key in made[name].attributes, setAttribute: (key, value) => (made[name].attributes[key] = value), removeAttribute: (key) => delete made[name][key],
+  }]));
+  const kinds = { handle: ".noUi-handle", label: ".widget-label", readout: ".widget-readout" };
+  return { made, querySelector: (wanted) => Object.entries(made).find(([name]) => wanted.includes(kinds[name]))?.[1] ?? null };
+}
+
+test("each slider's handle and readout get its label's name, once there are such, and no title says null; what has a name keeps it", () => {
+  let repair, watched;
+  globalThis.MutationObserver = class {
+    constructor(work) {
+      repair = work;
+    }
+    observe(box, { childList, subtree }) {
+      watched = childList && subtree && box;
+    }
+    disconnect() {
+      watched = null;
+    }
+  };
+  const all = { handle: {}, label: { textContent: "z1", title: "null" }, readout: {} };
+  const { handle, label, readout } = all;
+  const sliders = [sliderOf(all), sliderOf({ label, readout }), sliderOf({ handle, readout }), sliderOf({ handle, label: { textContent: "β", title: "a title" } })];
+  const box = { querySelectorAll: () => sliders };
+  const leaving = new AbortController();
+  nameSliders(box, leaving.signal);
+  const said = () => sliders.map(({ made }) => [made.handle?.attributes["aria-label"], made.handle?.attributes["data-lm-suppress-shortcuts"], made.readout?.attributes["aria-label"], made.label?.title]);
+  const named = ["z1", "true", "z1, typed", undefined];
+  const other = ["β", "true", undefined, "a title"];
+  assert.deepEqual(said(), [named, [undefined, undefined, undefined, undefined], [undefined, undefined, undefined, undefined], other]);
+  sliders[1] = sliderOf(all); // they appear after the explorer
+  sliders[0].made.label.textContent = "another";
+  assert.equal(watched, box);
+  repair();
+  assert.deepEqual(said(), [named, named, [undefined, undefined, undefined, undefined], other]);
+  leaving.abort();
+  assert.equal(watched, null);
+});

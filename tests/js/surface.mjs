@@ -2,8 +2,11 @@
 // that note what is drawn on them. Importing it puts `document` and its like where the views look for them.
 import { readFileSync } from "node:fs";
 
-/** A drawing context that notes strokes, fills and texts in `drawn`, each with its colour, and the path of lines and arcs. */
-function context() {
+/**
+ * A drawing context that notes strokes, fills and texts in `drawn`, each with its colour, and the path of lines and arcs. Of an
+ * image that knows its level(x, y, channel) getImageData gives as much as lies on the canvas, as a browser does.
+ */
+function context(canvas) {
   const [drawn, state] = [[], { globalAlpha: 1 }];
   let path = [];
   const note = (kind, more, colour) => drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, ...more });
@@ -20,7 +23,13 @@ function context() {
     fillText: (text, x, y) => note("text", { text, x, y, align: state.textAlign }, "fillStyle"),
     measureText: (text) => ({ width: 6 * text.length }),
     putImageData: (image) => note("pixels", { image }),
-    drawImage: () => {},
+    drawImage: (image) => (state.image = image),
+    getImageData: (left, top, width, height) => ({
+      data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => {
+        const [x, y] = [left + ((i >> 2) % width), top + Math.floor((i >> 2) / width)];
+        return x < canvas.width && y < canvas.height ? state.image.level(x, y, i & 3) : 0;
+      }),
+    }),
   };
   return new Proxy(state, {
     get: (_, name) => known[name] ?? state[name] ?? (() => {}),
@@ -41,6 +50,7 @@ class Element extends EventTarget {
     if (name === "class") value.split(" ").forEach((one) => this.classes.add(one));
     if (name === "hidden") this.hidden = true;
     if (name === "value") this.value = String(value);
+    if (name === "width" || name === "height") this[name] = Number(value);
   }
   getAttribute(name) {
     return this.attributes[name] ?? null;
@@ -56,10 +66,19 @@ class Element extends EventTarget {
     this.text = "";
     this.append(...parts);
   }
-  after(part) {
+  after(...parts) {
     const around = this.parentElement?.children;
-    if (around) around.splice(around.indexOf(this) + 1, 0, part);
-    else this.followers = [...(this.followers ?? []), part];
+    if (around) around.splice(around.indexOf(this) + 1, 0, ...parts.map((part) => (typeof part === "string" ? { textContent: part, all: () => [] } : part)));
+    else this.followers = [...(this.followers ?? []), ...parts];
+    for (const part of parts) if (part instanceof Element) part.parentElement = this.parentElement;
+  }
+  remove() {
+    const around = this.parentElement?.children;
+    around?.splice(around.indexOf(this), 1);
+    this.parentElement = null;
+  }
+  get isConnected() {
+    return Boolean(this.parentElement);
   }
   get firstChild() {
     return this.children[0];
@@ -79,7 +98,7 @@ class Element extends EventTarget {
     return null;
   }
   getContext() {
-    return (this.context ??= context());
+    return (this.context ??= context(this));
   }
   getBoundingClientRect() {
     return { left: 0, top: 0, width: this.clientWidth, height: this.clientHeight };
@@ -100,6 +119,13 @@ class Element extends EventTarget {
   }
 }
 
+const observers = new Set();
+/** Give an element another place on the page, as wide as high, and tell who watches it. */
+export function resized(element, side) {
+  Object.assign(element, { clientWidth: side, clientHeight: side });
+  for (const { watched, tell } of observers) if (watched.has(element)) tell();
+}
+
 export const layers = []; // every canvas that was made, in order
 Object.assign(globalThis, {
   document: {
@@ -117,8 +143,17 @@ Object.assign(globalThis, {
   cancelAnimationFrame: () => {},
   matchMedia: () => ({ matches: true }),
   ResizeObserver: class {
-    observe() {}
-    disconnect() {}
+    watched = new Set();
+    constructor(tell) {
+      this.tell = tell;
+      observers.add(this);
+    }
+    observe(element) {
+      this.watched.add(element);
+    }
+    disconnect() {
+      this.watched.clear();
+    }
   },
   ImageData: class {
     constructor(width, height) {
@@ -141,6 +176,33 @@ export function model(traits) {
     save_changes() {},
     on: (event, hear) => heard.set(event, [...(heard.get(event) ?? []), hear]),
   };
+}
+
+/** The bytes of a safetensors file: metadata as it stands in the header, tensors { name: [dtype, shape, numbers] }. */
+export function safetensors(metadata, tensors) {
+  const header = { __metadata__: Object.fromEntries(Object.entries({ format: 1, ...metadata }).map(([key, value]) => [key, JSON.stringify(value)])) };
+  const parts = [];
+  let end = 0;
+  for (const [name, [dtype, shape, numbers]] of Object.entries(tensors)) {
+    parts.push(new Uint8Array((dtype === "U8" ? Uint8Array : Float32Array).from(numbers).buffer));
+    header[name] = { dtype, shape, data_offsets: [end, (end += parts.at(-1).length)] };
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(8 + text.length + end);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+  let at = 8;
+  for (const part of [text, ...parts]) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes.buffer;
+}
+
+/** The file of a network of one layer, outputs x inputs. */
+export function oneLayer(outputs, inputs, weight, bias) {
+  const weights = Array.from({ length: outputs * inputs }, (_, i) => weight(Math.floor(i / inputs), i % inputs));
+  const biases = Array.from({ length: outputs }, (_, o) => bias(o));
+  return safetensors({ layers: [{ op: "linear", name: "0" }] }, { "0.weight": ["F32", [outputs, inputs], weights], "0.bias": ["F32", [outputs], biases] });
 }
 
 /** The bytes of a file below the book's _static. */

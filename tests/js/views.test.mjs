@@ -1,13 +1,16 @@
 // What the explorers show, mounted in node on canvases that note it. In browsers, moved by hand: tests/book.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { layers, load, mounted, near } from "./surface.mjs";
+import { layers, load, mounted, near, oneLayer, resized } from "./surface.mjs";
 import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
 import { PlaneMap } from "../../vaelib/static/plane.js";
 import * as betas from "../../vaelib/static/betas.js";
+import * as draw from "../../vaelib/static/draw.js";
+import * as kl from "../../vaelib/static/kl.js";
 import * as latent from "../../vaelib/static/latent.js";
 import * as playground from "../../vaelib/static/playground.js";
 import * as posterior from "../../vaelib/static/posterior.js";
+import * as reparameterise from "../../vaelib/static/reparameterise.js";
 import * as replay from "../../vaelib/static/replay.js";
 
 const COLOURS = Array.from({ length: 10 }, (_, digit) => `#00000${digit}`);
@@ -78,6 +81,47 @@ test("how many codes lie beyond the map is counted by code, in either axis; and 
   }
 });
 
+test("another beta is shown once its decoder has come; one that comes too late for the slider, or does not come, leaves what was there", async () => {
+  const coming = new Map();
+  const slow = (path) => (path.startsWith("weights/") && coming.has(path) ? coming.get(path).promise : load(path));
+  const shown = await tensorsOf("vaelib/betas.safetensors");
+  const { el, model, made } = await mounted(betas, { names: NAMES, betas: BETAS, position: 3, colours: COLOURS }, slow);
+  const path = (k) => `weights/${NAMES[k]}.decoder.safetensors`;
+  const wait = () => new Promise((go) => setTimeout(go, 5));
+  const [picture] = made.filter((one) => one.classes.has("vaelib-picture"));
+  const showsBeta = async (k) => {
+    assert.match(text(el, "vaelib-sum")[0], new RegExp(`^β = ${BETAS[k]}: rate ${shown.rate.data[k].toFixed(1)} nats, distortion ${shown.distortion.data[k].toFixed(1)} nats, \\d+ of 16 latents active\\.$`));
+    assert.equal(picture.attributes["aria-label"], `Sample 1 at β = ${BETAS[k]}`);
+    same(ink(picture), sigmoid(network(await load(path(k)))(shown.z.data.subarray(0, 16))));
+  };
+  await showsBeta(3);
+  for (const k of [5, 6, 0]) {
+    let come, fail;
+    coming.set(path(k), { promise: new Promise((yes, no) => ([come, fail] = [yes, no])), come: async () => come(await load(path(k))), fail: (why) => fail(new Error(why)) });
+  }
+  model.set("position", 5);
+  await wait();
+  await showsBeta(3);
+  assert.equal(el.attributes["aria-busy"], "true");
+  model.set("position", 6);
+  await coming.get(path(5)).come();
+  await wait();
+  await showsBeta(3);
+  await coming.get(path(6)).come();
+  await wait();
+  await showsBeta(6);
+  assert.equal(el.attributes["aria-busy"], "false");
+  model.set("position", 0);
+  coming.get(path(0)).fail("it is gone");
+  await wait();
+  await showsBeta(6);
+  assert.ok(text(el, "vaelib-hint").includes("The decoder of β = 0 could not be loaded: it is gone. What you see is still β = 8."), text(el, "vaelib-hint").join("|"));
+  model.set("position", 1);
+  await wait();
+  await showsBeta(1);
+  assert.ok(!text(el, "vaelib-hint").join().includes("could not be loaded"));
+});
+
 // --- the replay ----------------------------------------------------------------------------------------------------------
 
 test("the curve of the replay goes through each recorded loss, and its marks stand at the first step that is so late", async () => {
@@ -102,25 +146,11 @@ test("the curve of the replay goes through each recorded loss, and its marks sta
 
 // --- the exact posterior -------------------------------------------------------------------------------------------------
 
-/** The file of a network of one layer, outputs x inputs: so small a one that the plane is summed in no time. */
-function layer(outputs, inputs, weight, bias) {
-  const values = [...Array.from({ length: outputs * inputs }, (_, i) => weight(Math.floor(i / inputs), i % inputs)), ...Array.from({ length: outputs }, (_, o) => bias(o))];
-  const ends = [0, 4 * outputs * inputs, 4 * values.length];
-  const header = { __metadata__: { format: "1", layers: '[{"op": "linear", "name": "0"}]' } };
-  header["0.weight"] = { dtype: "F32", shape: [outputs, inputs], data_offsets: ends.slice(0, 2) };
-  header["0.bias"] = { dtype: "F32", shape: [outputs], data_offsets: ends.slice(1) };
-  const text = new TextEncoder().encode(JSON.stringify(header));
-  const bytes = new Uint8Array(8 + text.length + ends[2]);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
-  bytes.set(text, 8);
-  bytes.set(new Uint8Array(Float32Array.from(values).buffer), 8 + text.length);
-  return bytes.buffer;
-}
-
+// A network of one layer is so small a one that the plane is summed in no time.
 const [MU, SIGMA] = [[0.5, -1], [0.3, 0.15]];
 const files = {
-  decoder: layer(784, 2, (pixel, k) => Math.sin(pixel + 2 * k) / 3, () => 0),
-  encoder: layer(4, 784, () => 0, (k) => [...MU, ...SIGMA.map((sigma) => 2 * Math.log(sigma))][k]),
+  decoder: oneLayer(784, 2, (pixel, k) => Math.sin(pixel + 2 * k) / 3, () => 0),
+  encoder: oneLayer(4, 784, () => 0, (k) => [...MU, ...SIGMA.map((sigma) => 2 * Math.log(sigma))][k]),
 };
 const small = (path) => (path.startsWith("weights/") ? files[path.split(".")[1]] : load(path));
 
@@ -320,6 +350,36 @@ test("what typically happens is said once the numbers look like it, and said ane
   assert.deepEqual(text(el, "vaelib-play-typical"), [""]);
 });
 
+test("what happens is spoken once: anew where it is another thing, though the same chapter explains it, and not for other figures", async () => {
+  const { el, says, press, model } = await playing({ noise: "learned", beta: 0 });
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (work) => work(); // no moment of quiet is waited for
+  press("Play");
+  const [line] = el.all((one) => one.attributes?.role === "status" && one.classes.has("vaelib-unseen"));
+  const spoken = [];
+  Object.defineProperty(line, "textContent", { set: (words) => spoken.push(words) });
+  const wide = (spread, sigma) => Float32Array.from({ length: 4 * N }, (_, i) => (i % 4 < 2 ? (i % 8 < 4 ? spread : -spread) : 2 * Math.log(sigma)));
+  says({ posterior: wide(3, 0.02) });
+  says({ posterior: wide(4, 0.01) });
+  model.set("noise", "fixed");
+  says({ posterior: wide(9, 0.01) });
+  says({ posterior: wide(12, 0.01) });
+  globalThis.setTimeout = setTimeout;
+  assert.equal(spoken.length, 2, spoken.join("\n"));
+  assert.match(spoken[0], /^The noise is undone: σ is 1\/150/);
+  assert.match(spoken[1], /^The noise is being drowned.* 9\.0, 18 times/);
+});
+
+test("an ellipse that no canvas can hold is left out, whichever way it is too long, and the others are there", async () => {
+  const { made, says, look } = await playing();
+  const posterior = Float32Array.from(look.posterior);
+  [posterior[2], posterior[12 + 3]] = [200, 200]; // of the first and the second that have one
+  says({ posterior });
+  const rings = made.find((one) => one.attributes["aria-label"]?.startsWith("Codes of")).drawn("stroke").filter(({ path }) => path[0]?.across);
+  assert.equal(rings.length, Math.ceil(N / 3) - 2);
+  for (const { path: [{ across, up }] } of rings) assert.ok(across < 1e4 && up < 1e4);
+});
+
 test("the museum tells nothing before a guess; a wrong one gets a question, a right one or giving up the whole story", async () => {
   const { el, says, press } = await playing({ mistake: "second" });
   says({ own: [100, 1, 1], right: [160, 1, 1] });
@@ -335,3 +395,53 @@ test("the museum tells nothing before a guess; a wrong one gets a question, a ri
   guess.dispatchEvent(new Event("change"));
   assert.match(answer(), /^Yes\. The second\./);
 });
+
+// --- all explorers with a map ----------------------------------------------------------------------------------------------
+
+const EXPLORERS = {
+  latent: [latent, LATENT],
+  betas: [betas, { names: NAMES, betas: BETAS, position: 3, colours: COLOURS }],
+  kl: [kl, { box: [-3, 3, -6, 3], colours: ["orange", "blue"], mu: 1, log_var: -1 }],
+  replay: [replay, { frame: 5, boxes: [BOX, BOX], colours: COLOURS }],
+  reparameterise: [reparameterise, { name: MODEL, colours: COLOURS, image: 3, epsilon1: 0.5, epsilon2: -1 }],
+  draw: [draw, { name: MODEL, colours: COLOURS, box: BOX, digit: 4 }],
+};
+
+for (const [name, [explorer, traits]] of Object.entries(EXPLORERS)) {
+  test(`a map that is given more room, or less, is drawn anew as large as that: ${name}`, async () => {
+    const { made } = await mounted(explorer, { ...traits });
+    const maps = made.filter((one) => one.classes.has("vaelib-map"));
+    assert.ok(maps.length > 0);
+    for (const map of maps) {
+      for (const side of [200, 420]) {
+        const before = layers.length;
+        resized(map, side);
+        assert.deepEqual([map.width, map.height], [side, side]);
+        assert.ok(layers.slice(before).some((one) => one.width === side && one.drawn("text").length > 3), "its cloud, with axes");
+      }
+    }
+  });
+}
+
+for (const name of ["latent", "reparameterise", "draw"]) {
+  test(`the card over a code paints what that code is decoded to: ${name}`, async () => {
+    const { el, made } = await mounted(EXPLORERS[name][0], { ...EXPLORERS[name][1] });
+    const map = made.find((one) => one.classes.has("vaelib-map"));
+    const [decode, { mu, labels }] = [network(await load(`weights/${MODEL}.decoder.safetensors`)), await tensorsOf(`weights/${MODEL}.codes.safetensors`)];
+    const [card] = el.all((one) => one.classes?.has("vaelib-card"));
+    const squares = layers.findLast((one) => one.width === 300 && one.drawn("rect").length > 1000).drawn("rect").slice(1);
+    const inside = [...squares.keys()].filter((i) => squares[i].x > 40 && squares[i].x < 290 && squares[i].y > 10 && squares[i].y < 275);
+    const [picture] = card.all((one) => one.tag === "canvas");
+    for (const i of inside.filter((_, k) => k % Math.ceil(inside.length / 20) === 0)) {
+      const { x, y, width, height } = squares[i];
+      map.dispatchEvent(Object.assign(new Event("pointermove"), { offsetX: x + width / 2, offsetY: y + height / 2, pointerType: "mouse", buttons: 0 }));
+      const said = (k) => `a ${labels.data[k]}, at (${[0, 1].map((axis) => mu.data[2 * k + axis].toFixed(2).replace("-", "−")).join(", ")}); below decoded`;
+      // Where codes lie in one place it is any of them.
+      const here = [...labels.data.keys()].filter((k) => Math.hypot(squares[k].x - x, squares[k].y - y) < 1e-6);
+      assert.ok(here.some((k) => said(k) === card.textContent), card.textContent);
+      const shown = ink(picture);
+      assert.ok(here.some((k) => sigmoid(decode([mu.data[2 * k], mu.data[2 * k + 1]])).every((level, pixel) => Math.abs(shown[pixel] - 255 * level) <= 1)));
+    }
+    assert.ok(inside.length > 3, `${inside.length}`);
+  });
+}

@@ -231,7 +231,7 @@ export async function mount({ model, el, load, patiently, signal }) {
 
 function makeView(colours) {
   const cloud = element("canvas", { class: "vaelib-map", role: "img", "aria-label": "Codes of held-out digits, coloured by digit, each with its one-sigma ellipse" });
-  const map = new PlaneMap(cloud, { box: [-4, 4, -4, 4], colours });
+  const map = new PlaneMap(cloud, { colours });
   const plane = element("canvas", { class: "vaelib-picture vaelib-play-plane", role: "img", "aria-label": "The plane, decoded" });
   const strip = (label) => element("canvas", { class: "vaelib-picture vaelib-play-strip", role: "img", "aria-label": label });
   const [originals, made, samples] = ["Ten held-out digits", "Their reconstructions", "Ten draws from the prior, decoded"].map(strip);

@@ -25,7 +25,7 @@ export async function mount({ model, el, load, signal }) {
 
   const [choice, mark] = digitChoice(digits, "An image x", (i) => set({ image: i }));
   const canvas = element("canvas", { class: "vaelib-map", "aria-label": "Map around mu: the arrow keys move z" });
-  const map = new PlaneMap(canvas, { box: [-1, 1, -1, 1], colours: model.get("colours") });
+  const map = new PlaneMap(canvas, { colours: model.get("colours") });
   const pictures = ["x", "μ decoded", "z decoded"].map(pictureFrame);
   const sums = element("p", { class: "vaelib-sum" });
   const [draw, many, clear] = ["Draw ε from N(0, I)", `${MANY} draws`, "Clear"].map((name) => element("button", { type: "button" }, name));

@@ -8,8 +8,9 @@ export async function joinSliders(model, signal) {
     const slider = await model.widget_manager?.get_model?.(id);
     if (!slider) throw new Error("anywidget hands out no widget_manager.get_model that finds its sliders");
     join(slider, attribute, model, trait, signal);
-    if (low) join(slider, "min", model, low, signal);
-    if (high) join(slider, "max", model, high, signal);
+    if (!low) return;
+    join(slider, "min", model, low, signal);
+    join(slider, "max", model, high, signal);
   });
   await Promise.all(joined);
 }

@@ -14,7 +14,7 @@ const LAYERS = [[D, H], [H, 2 * K], [K, H], [H, D]];
  * The switchboard, and where each switch stands for the book's VAE. noise: "off", the code is mu; "fixed", every sigma is
  * NOISE; "learned", the encoder says log_var. likelihood: "Bernoulli", or "Gaussian" with `sigma` for each pixel.
  * reduction: "sum" or "mean", over the pixels. warm_up: steps over which beta rises from 0. mistake: a name of
- * vaelib.mistakes, or "" for none.
+ * MUSEUM in vaelib/explorers/museum.py, or "" for none.
  */
 export const RIGHT = {
   beta: 1, noise: "learned", likelihood: "Bernoulli", sigma: 0.3, reduction: "sum", lr: 0.006, warm_up: 0, mistake: "",
@@ -92,12 +92,17 @@ function linear(x, { weight, bias, inputs, outputs }, N) {
   return y;
 }
 
-/** From the gradient at a layer's y: adds that at its weight and bias, and returns that at its x where it is wanted. */
-function linearBackward(dy, x, { weight, inputs, outputs, dWeight, dBias }, N, wanted = true) {
+/** From the gradient at a layer's y: adds that at its weight and bias. Of the first layer no more is wanted. */
+function numbersBackward(dy, x, { inputs, outputs, dWeight, dBias }, N) {
   for (let i = 0; i < dy.length; i++) dBias[i % outputs] += dy[i];
   if (inputs === D) inkedBackward(dy, x, dWeight, N);
   else dWeight.set(product(transposed(dy, N, outputs), transposed(x, N, inputs), outputs, inputs, N));
-  return wanted ? product(dy, transposed(weight, outputs, inputs), N, inputs, outputs) : null;
+}
+
+/** The same, and returns the gradient at the layer's x. */
+function linearBackward(dy, x, layer, N) {
+  numbersBackward(dy, x, layer, N);
+  return product(dy, transposed(layer.weight, layer.outputs, layer.inputs), N, layer.inputs, layer.outputs);
 }
 
 // The first layer reads pictures, and four of five pixels are paper, 0: only those with ink are multiplied.
@@ -180,19 +185,16 @@ function reconstruction(logits, x, n, { likelihood, sigma, reduction, mistake },
 function klOf(mu, logVar, { mistake }) {
   const [variance, sigma] = [Math.exp(logVar), Math.exp(logVar / 2)];
   const right = [(mu ** 2 + variance - 1 - logVar) / 2, mu, (variance - 1) / 2];
-  if (mistake === "sigma for sigma squared") return [(mu ** 2 + sigma - 1 - logVar) / 2, mu, (sigma / 2 - 1) / 2];
   if (mistake === "sigma for sigma squared, twice") return [(mu ** 2 + sigma - 1 - logVar / 2) / 2, mu, (sigma - 1) / 4];
   if (mistake === "sign of the KL") return right.map((value) => -value);
-  if (mistake === "mean over the latents") return right.map((value) => value / K);
   return right;
 }
 
-/** By what epsilon is multiplied, and how that changes with log_var: [spread, slope]. */
+/** By what epsilon is multiplied, and where the encoder says log_var how that changes with it: [spread, slope]. */
 function spreadOf(logVar, { noise, mistake }) {
-  if (noise === "off") return [0, 0];
-  if (noise === "fixed") return [NOISE, 0];
+  if (noise === "off") return [0];
+  if (noise === "fixed") return [NOISE];
   if (mistake === "log variance as sigma") return [logVar, 1];
-  if (mistake === "variance as sigma") return [Math.exp(logVar), Math.exp(logVar)];
   return [Math.exp(logVar / 2), Math.exp(logVar / 2) / 2];
 }
 
@@ -275,19 +277,20 @@ export class Training {
     const dZ = linearBackward(siluBackward(dHidden, decoded.a), z, d1, N);
     // z = mu + spread epsilon: the gradient at z reaches mu as it is, and log_var by way of the spread; the KL adds its own.
     const dPosterior = new Float32Array(N * 2 * K);
+    const price = settings.noise === "off" ? 0 : beta / N;
     for (let n = 0; n < N; n++) {
       for (let k = 0; k < K; k++) {
         const [mu, logVar] = this.posteriorOf(encoded.posterior, n, k, settings);
         const e = epsilon[settings.mistake === "one epsilon for the batch" ? k : n * K + k];
-        const [, dMu, dLogVar] = settings.noise === "off" ? [0, 0, 0] : klOf(mu, logVar, settings);
+        const [, dMu, dLogVar] = klOf(mu, logVar, settings);
         const at = n * 2 * K + k;
-        dPosterior[at] = dZ[n * K + k] + (beta / N) * dMu;
+        dPosterior[at] = dZ[n * K + k] + price * dMu;
         if (settings.noise !== "learned") continue;
-        dPosterior[at + K] = dZ[n * K + k] * spreadOf(logVar, settings)[1] * e + (beta / N) * dLogVar;
+        dPosterior[at + K] = dZ[n * K + k] * spreadOf(logVar, settings)[1] * e + price * dLogVar;
       }
     }
     const dCode = linearBackward(dPosterior, encoded.hidden, e2, N);
-    linearBackward(siluBackward(dCode, encoded.a), x, e1, N, false);
+    numbersBackward(siluBackward(dCode, encoded.a), x, e1, N);
     return { ...terms, loss: terms.reconstruction + beta * (terms.kl[0] + terms.kl[1]) };
   }
 

@@ -8,8 +8,8 @@ const SIDE = 9; // of the decoded plane, in pictures
 const TILES = SIDE * SIDE;
 
 let settings = { ...RIGHT };
-let [seed, running, waits, between] = [1, false, false, 100];
-let train, held, training, next, looks;
+let [running, waits] = [false, false];
+let seed, between, train, held, training, next, looks; // the page tells seed and pace before anything else
 
 function reset() {
   training = new Training(seed);
