@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -95,8 +96,6 @@ def bytes_below(folder: Path) -> int:
     # os.walk passes over a folder that pip removes meanwhile; Path.rglob raises.
     for parent, _, names in os.walk(folder):
         for name in names:
-            try:
+            with suppress(FileNotFoundError):  # pip moved it meanwhile
                 total += os.path.getsize(os.path.join(parent, name))
-            except FileNotFoundError:  # pip moved it meanwhile
-                continue
     return total

@@ -58,24 +58,18 @@ def mnist(root: str | os.PathLike | None = None) -> Mnist:
     Raises DataError when the files can be had nowhere or fail their checksums.
     """
     root = Path(root) if root is not None else cache_folder()
-    _ensure_mnist(root)
-    raw = [np.fromfile(root / "MNIST" / "raw" / name, np.uint8) for name in MNIST_MD5]
-    pixels = [torch.from_numpy(half[16:]).view(-1, 1, 28, 28) for half in raw[::2]]
-    labels = [torch.from_numpy(half[8:]).long() for half in raw[1::2]]
-    return Mnist(*(Images(*half, ink=True) for half in zip(pixels, labels)))
-
-
-def _ensure_mnist(root: Path) -> None:
-    """Make the four checked files exist in ``root/MNIST/raw``."""
     raw = root / "MNIST" / "raw"
-    if _is_complete(raw):
-        return
-    needs = "250 MB while it is made and 55 MB after"
-    # A second run waits here, then finds the files that the first one made.
-    with writing("MNIST", root, root / "mnist.lock", needs):
-        if not _is_complete(raw):
-            remove_leftovers(root, "mnist")
-            _fetch_mnist(root, raw)
+    if not _is_complete(raw):
+        needs = "250 MB while it is made and 55 MB after"
+        # A second run waits here, then finds the files that the first one made.
+        with writing("MNIST", root, root / "mnist.lock", needs):
+            if not _is_complete(raw):
+                remove_leftovers(root, "mnist")
+                _fetch_mnist(root, raw)
+    content = [np.fromfile(raw / name, np.uint8) for name in MNIST_MD5]
+    pixels = [torch.from_numpy(half[16:]).view(-1, 1, 28, 28) for half in content[::2]]
+    labels = [torch.from_numpy(half[8:]).long() for half in content[1::2]]
+    return Mnist(*(Images(*half, ink=True) for half in zip(pixels, labels)))
 
 
 def _fetch_mnist(root: Path, raw: Path) -> None:
