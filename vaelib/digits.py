@@ -126,9 +126,8 @@ def _from_torchvision(folder: Path) -> Path:
             refusals.append(str(error))
             continue
         for name in MNIST_MD5:
-            content = gzip.decompress((folder / name).read_bytes())
             with write_aside(folder / name) as file:
-                file.write(content)
+                file.write(gzip.decompress((folder / name).read_bytes()))
         return folder
     raise DataError("; ".join(refusals))
 
@@ -169,12 +168,9 @@ def _write_idx(train, valid, test, folder: Path) -> None:
         "t10k": [np.asarray(a) for a in test],
     }
     for half, (pixels, labels) in halves.items():
-        pixels = np.rint(pixels * 256).astype(np.uint8)
+        pixels = np.rint(pixels * 256).astype(np.uint8).reshape(-1, 28, 28)
         # IDX: two zero bytes, 8 = unsigned byte, the number of axes, each axis big-endian.
-        for name, array, shape in (
-            (f"{half}-images-idx3-ubyte", pixels, (len(pixels), 28, 28)),
-            (f"{half}-labels-idx1-ubyte", labels.astype(np.uint8), (len(labels),)),
-        ):
-            header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
-            with write_aside(folder / name) as file:
+        for name, array in (("images-idx3", pixels), ("labels-idx1", labels.astype(np.uint8))):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+            with write_aside(folder / f"{half}-{name}-ubyte") as file:
                 file.write(header + array.tobytes())
