@@ -191,7 +191,7 @@ def test_faces_have_the_size_asked_for(kept, size):
 
 @pytest.mark.parametrize("size", [0, -64, 141])
 def test_a_size_beyond_the_crop_is_refused(kept, size):
-    with pytest.raises(ValueError, match=f"size is 1 to 140, the width of the crop; got {size}"):
+    with pytest.raises(ValueError, match=f"size must be a whole number, from 1 to 140, got {size}"):
         celeba(kept[0], size=size)
 
 

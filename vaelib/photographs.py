@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from vaelib._download import HUB, download
 from vaelib.files import DataError, aside, cache_folder, remove_leftovers, writing
-from vaelib.images import Faces, room
+from vaelib.images import Faces, room, whole
 
 CELEBA_SHAPE = (178, 218)  # width and height of the aligned and cropped images
 CELEBA_CROP = 140
@@ -93,8 +93,7 @@ def celeba(
     Raises DataError when a file is missing or not what it should be, when the files disagree, or
     when memory does not suffice; ValueError for a number of faces or a size that cannot be.
     """
-    if not 1 <= size <= CELEBA_CROP:
-        raise ValueError(f"size is 1 to {CELEBA_CROP}, the width of the crop; got {size}")
+    whole(1, CELEBA_CROP, size=size)
     root = Path(root) if root is not None else cache_folder()
     with _official(root / "celeba") if shards is None else _from_hub(root, shards) as album:
         parts = album.parts if faces is None else _first_faces(album.parts, faces)
@@ -384,8 +383,7 @@ def faces_from_folder(
     unreadable or of another kind, and where fewer than 10 have an attribute or lack it.
     """
     pictures, table = Path(pictures), Path(labels_csv)
-    if size < 1:
-        raise ValueError(f"size is at least 1; got {size}")
+    whole(1, size=size)
     try:
         there = {path.name for path in pictures.iterdir() if path.suffix.lower() in _PICTURES}
         text = table.read_text(encoding="utf-8-sig")
