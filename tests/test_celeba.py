@@ -333,6 +333,16 @@ def test_no_folder_at_all_is_a_missing_file(tmp_path):
     refused(tmp_path / "not" / "there", f"{ATTRIBUTES} is missing; in its folder: nothing")
 
 
+@pytest.mark.parametrize("count", [1, 8, 9])
+def test_of_a_folder_with_many_files_the_first_eight_are_named(tmp_path, count):
+    (tmp_path / "celeba").mkdir()
+    names = [f"file {k}.txt" for k in range(count)]
+    for name in names:
+        (tmp_path / "celeba" / name).touch()
+    said = ", ".join(names[:8]) + (", …" if count > 8 else "")
+    refused(tmp_path, f"in its folder: {said}. ")
+
+
 def test_a_folder_named_too_low_is_noticed(folder):
     refused(folder, f"It is in {folder}: rename that to celeba, and name its parent")
 

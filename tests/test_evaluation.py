@@ -1,6 +1,7 @@
 """log p(x) by importance sampling against a grid over the plane, and what it promises."""
 
 import itertools
+import math
 from dataclasses import replace
 
 import pytest
@@ -147,6 +148,12 @@ def test_draws_and_batches_are_whole_numbers_of_them(model, x, given, value):
 def test_a_climb_without_steps_or_draws_is_refused(model, x, given, value):
     with pytest.raises(ValueError, match=f"{given} must be a whole number, at least 1, got"):
         evaluation.refine(model, x, **{given: value})
+
+
+@pytest.mark.parametrize("lr", [0.0, -1.0, math.nan, None])
+def test_a_climb_needs_a_step_that_is_above_0(model, x, lr):
+    with pytest.raises(ValueError, match=f"lr must be finite and above 0, got {lr!r}"):
+        evaluation.refine(model, x, steps=2, lr=lr)
 
 
 def test_only_a_vae_and_images_of_its_shape_have_a_likelihood(model, x):

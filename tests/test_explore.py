@@ -600,6 +600,14 @@ def test_the_still_of_the_replay_is_its_recorded_step(still_of):
     assert f"step {int(recorded['steps'][7])}," in explorer._text
 
 
+def test_a_slider_is_asked_for_one_trait_and_gives_that_one_though_it_stands_at_its_default():
+    slider = explore.kl_playground(mu=0.0).children[0]
+    assert slider.value == 0.0
+    assert slider.get_state("value") == {"value": 0.0}
+    assert slider.get_state({"value", "orientation"}) == {"value": 0.0, "orientation": "horizontal"}
+    assert "orientation" not in slider.get_state(), "what is the default is left out of a page"
+
+
 @pytest.mark.parametrize("beta", [0, 1])
 def test_the_still_of_a_beta_shows_its_own_samples_costs_and_codes(still_of, beta):
     explorer, shown = explore.beta_explorer(beta), explorer_assets.load_betas()

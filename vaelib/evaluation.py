@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vaelib.images import whole
+from vaelib.images import above_0, whole
 from vaelib.losses import bernoulli_nll, iwae, log_normal, negative_elbo
 from vaelib.models import VAE, Gaussian, taking
 
@@ -99,6 +99,7 @@ def refine(
     climb from there finds (Cremer, Li and Duvenaud 2018). Pixels may be grey.
     """
     whole(1, steps=steps, draws=draws)
+    above_0(lr=lr)
     generator = torch.Generator(x.device).manual_seed(seed)
     q = [part.detach().clone().requires_grad_() for part in start or model.encode(x)]
     optimiser = torch.optim.Adam(q, lr)

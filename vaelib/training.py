@@ -156,7 +156,7 @@ def fit(
             model.train()
             sums = torch.zeros(3, device=device)
             for x, _ in train.batches(config.batch_size, generator):
-                beta = config.beta * min(1.0, step / warmup_steps if warmup_steps else 1.0)
+                beta = config.beta * (min(1.0, step / warmup_steps) if warmup_steps else 1.0)
                 with taking(model, x):
                     output = model(x, generator)
                 terms = loss(output, x, beta)
