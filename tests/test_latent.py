@@ -161,7 +161,7 @@ def test_a_box_grid_is_even_between_its_corners():
 @pytest.mark.parametrize("latents", [1, 3])
 def test_a_grid_of_two_latents_is_no_manifold_of_one_or_of_three(latents):
     model = replace(TINY, latent_dim=latents).build()
-    with pytest.raises(ValueError, match=r"VAE cannot take .*\(9, 2\)"):
+    with pytest.raises(ValueError, match=r"VAE cannot take .*\(9, 2\).*for a plane K = 2"):
         manifold(model, quantile_grid(3))
 
 
@@ -172,6 +172,27 @@ def test_only_images_of_the_models_kind_are_encoded():
         encode_images(TINY.build(), Images.from_float(torch.zeros(4, 3, 8, 8)))
     with pytest.raises(ValueError, match="no images"):
         encode_images(TINY.build(), bars()[:0])
+
+
+def test_a_row_of_codes_is_no_grid_of_them():
+    with pytest.raises(ValueError, match="VAE cannot take"):
+        manifold(TINY.build(), quantile_grid(3)[0])
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, None, "8", math.nan])
+def test_codes_and_batches_of_them_are_counted_in_whole_numbers(count):
+    said = "must be a whole number, at least 1, got"
+    for draw in (lambda: sample_prior(count, 2), lambda: sample_prior(2, count),
+                 lambda: quantile_grid(count),
+                 lambda: decode_images(TINY.build(), torch.zeros(3, 2), count)):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            draw()
+
+
+@pytest.mark.parametrize("z", [None, [0.0, 0.0]])
+def test_codes_come_in_a_tensor(z):
+    with pytest.raises(TypeError, match="VAE takes a tensor, got"):
+        decode_images(TINY.build(), z)
 
 
 def test_a_manifold_keeps_the_layout_of_its_grid():
@@ -261,7 +282,7 @@ def test_a_path_needs_two_codes_of_one_shape():
 
 @pytest.mark.parametrize("steps", [1, 0, -3])
 def test_a_path_has_at_least_two_steps(steps):
-    with pytest.raises(ValueError, match=f"got steps={steps}"):
+    with pytest.raises(ValueError, match=f"steps must be a whole number, at least 2, got {steps}"):
         interpolate(torch.zeros(2), torch.ones(2), steps)
 
 

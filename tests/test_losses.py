@@ -189,9 +189,9 @@ def test_gaussian_nll_equals_that_of_torch_distributions_with_its_constant(sigma
     torch.testing.assert_close(gaussian_nll(mean, x, sigma), expected)
 
 
-@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan])
+@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf, "1", None])
 def test_gaussian_nll_refuses_a_sigma_that_is_no_standard_deviation(sigma):
-    with pytest.raises(ValueError, match=f"above 0; got {sigma}"):
+    with pytest.raises(ValueError, match=f"sigma must be finite and above 0, got {sigma!r}"):
         gaussian_nll(torch.zeros(1, 2), torch.zeros(1, 2), sigma)
 
 
@@ -343,3 +343,10 @@ def test_iwae_comes_near_log_p_with_many_samples():
 def test_iwae_of_a_wrong_shape_says_what_came():
     with pytest.raises(ValueError, match=r"\(samples, N\), got \(5,\)"):
         iwae(torch.zeros(5))
+
+
+@pytest.mark.parametrize("beta", [math.nan, math.inf, -1.0, None, "1"])
+def test_a_weight_of_the_kl_that_no_config_takes_is_refused_by_the_loss_itself(beta):
+    logits, mu = draw(3, 1, 4, 4), draw(3, 2)
+    with pytest.raises(ValueError, match=f"beta must be finite and at least 0, got {beta!r}"):
+        negative_elbo(logits, logits.sigmoid(), mu, mu, beta)

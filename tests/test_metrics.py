@@ -9,14 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from support import generator
+from support import bars, generator
 from torch import nn
 
 from vaelib import data, latent, metrics, weights
 from vaelib.data import Images
 from vaelib.latent import Codes
 from vaelib.losses import kl_divergence
-from vaelib.models import VAE, Architecture, seeded
+from vaelib.models import VAE, Architecture, Judge, seeded
 
 
 def normal(*shape, seed=0):
@@ -172,6 +172,42 @@ def test_drawing_is_fixed_by_its_seed_alone(how):
 def test_an_unknown_way_of_drawing_lists_the_known_ones():
     with pytest.raises(ValueError, match="prior, box, gaussian, mixture; got 'bax'"):
         metrics.sample_codes(codes_of(normal(10, 2)), 10, "bax")
+
+
+# --- What a judge is asked ------------------------------------------------------------------
+
+
+ASKED = (metrics.accuracy, metrics.recognition_threshold, metrics.attribute_accuracy,
+         metrics.clarity_threshold)  # fmt: skip
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_a_judge_is_asked_of_images_with_their_labels_and_of_one_at_least(ask):
+    with pytest.raises(TypeError, match=r"vaelib\.Images, got a Tensor"):
+        ask(obvious_judge, pictures_with(torch.full((3, 10), 0.1)))
+    with pytest.raises(ValueError, match="there are no images"):
+        ask(obvious_judge, bars()[:0])
+
+
+@pytest.mark.parametrize("ask", [metrics.judge_probabilities, metrics.attribute_probabilities])
+def test_a_judge_of_digits_says_that_it_cannot_take_a_picture_in_colour(ask):
+    with seeded(0):
+        judge = Judge((1, 8, 8), (4,))
+    with pytest.raises(ValueError, match=r"Judge cannot take .*\(2, 3, 8, 8\)"):
+        ask(judge, torch.zeros(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("k", [0, 11, 1.5, None])
+def test_neighbours_are_as_many_as_there_are_codes_at_most(k):
+    codes = codes_of(normal(10, 2))
+    with pytest.raises(ValueError, match="k must be a whole number, from 1 to 10, got"):
+        metrics.knn_accuracy(codes, codes, k=k)
+
+
+@pytest.mark.parametrize("cells", [0, -1, 1.5, None])
+def test_a_plane_is_cut_into_a_whole_number_of_cells(cells):
+    with pytest.raises(ValueError, match="cells must be a whole number, at least 1, got"):
+        metrics.uniformity_2d(normal(10, 2), cells)
 
 
 # --- Mass covered ---------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """The two models: shapes, what they share, what they differ in, and the sample between them."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -191,6 +193,9 @@ def test_kinds_build_what_they_name():
         ({"encoder": "transformer"}, r"one of \['conv', 'mlp'\], got 'transformer'"),
         ({"decoder": "transformer"}, r"one of \['conv', 'mlp'\], got 'transformer'"),
         ({"noise": 0.1}, "noise is for kind='ae'"),
+        ({"kind": "ae", "noise": math.inf}, "noise must be finite and at least 0, got inf"),
+        ({"kind": "ae", "noise": math.nan}, "noise must be finite and at least 0, got nan"),
+        ({"kind": "ae", "noise": -1.0}, r"noise must be finite and at least 0, got -1\.0"),
         ({"encoder_dense": (8,)}, "encoder_dense is for a conv encoder; use encoder_hidden"),
         ({"decoder_dense": (8,)}, "decoder_dense is for a conv decoder; use decoder_hidden"),
     ],
@@ -239,5 +244,5 @@ def test_every_parameter_of_a_vae_gets_a_gradient():
 @pytest.mark.parametrize("field", ["latent_dim", "encoder_hidden", "decoder_dense", "image_shape"])
 def test_a_width_that_no_network_has_is_refused_in_words(field, size):
     value = {"latent_dim": size, "image_shape": (1, size, 28)}.get(field, (16, size))
-    with pytest.raises(ValueError, match="a width is a whole number from 1 to 100,000, got"):
+    with pytest.raises(ValueError, match="width must be a whole number, from 1 to 100,000, got"):
         Architecture(**{"decoder": "conv", field: value})

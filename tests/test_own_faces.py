@@ -227,7 +227,7 @@ def test_a_missing_folder_or_table_is_named(own, tmp_path):
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_size_that_cannot_be_is_refused(own, size):
-    with pytest.raises(ValueError, match=f"size is at least 1; got {size}"):
+    with pytest.raises(ValueError, match=f"size must be a whole number, at least 1, got {size}"):
         vaelib.faces_from_folder(*own, size=size)
 
 

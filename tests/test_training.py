@@ -341,6 +341,19 @@ def test_a_loss_without_its_three_terms_is_refused():
         run(loss=lambda output, x, beta: elbo_loss(output, x, beta).loss)
 
 
+@pytest.mark.parametrize("loss", ["elbo", None, {"beta": 1}])
+def test_what_is_no_loss_function_is_refused_before_the_first_step(loss):
+    with pytest.raises(TypeError, match=f"takes a Config and a loss function; .*{loss!r}"):
+        run(loss=loss)
+
+
+@pytest.mark.parametrize("config", [None, {"epochs": 1}, Config])
+def test_what_is_no_config_is_refused_with_what_came(config):
+    with pytest.raises(TypeError, match="takes a Config and a loss function; got") as error:
+        fit(TINY.build(), bars(), config, progress=False)
+    assert repr(config)[:60] in str(error.value)
+
+
 def test_a_model_that_is_lost_by_its_last_step_is_not_reported_as_trained():
     # One step: the loss that led to it was finite, only the validation sees what it did.
     wild = Config(epochs=1, batch_size=1000, lr=1e38)
@@ -368,7 +381,7 @@ def test_without_a_weight_an_infinite_kl_is_told_and_stops_nothing():
 
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_evaluating_in_batches_of_no_image_is_refused(batch_size):
-    with pytest.raises(ValueError, match=f"at least 1; got {batch_size}"):
+    with pytest.raises(ValueError, match=f"at least 1, got {batch_size}"):
         evaluate(TINY.build(), bars(), batch_size=batch_size)
 
 
@@ -453,7 +466,7 @@ def test_a_frozen_model_is_not_trained_and_the_remedy_is_told():
 
 @pytest.mark.parametrize("batch_size", [0.5, 1.5, None, "8", math.nan])
 def test_batches_are_of_whole_numbers_of_images(batch_size):
-    with pytest.raises(ValueError, match="whole number, at least 1; got"):
+    with pytest.raises(ValueError, match="whole number, at least 1, got"):
         next(bars().batches(batch_size))
 
 

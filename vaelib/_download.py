@@ -4,18 +4,21 @@ A process can be stopped whatever it waits for: a name, a connection, an answer,
 file. A timeout of sockets bounds the last two alone, and pip and the hub's client ask many times.
 """
 
+import errno
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
 
 from vaelib.files import DISK_FULL, DataError
 
+DISK_TROUBLE = {*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM}  # no other source helps
 SILENCE = 8  # seconds without a byte after which a source is given up
 LOADING = 30  # seconds that pip may take to be loaded on a slow machine
 # What :func:`download` runs. GET takes addresses and files in turn; HUB a set, a file of it and a
@@ -32,7 +35,7 @@ try:
             while part := answer.read1(2**16):
                 file.write(part)
 except Exception as error:
-    sys.exit(f"{url}: {error}")
+    sys.exit(str(error))
 """
 HUB = """
 import os, sys
@@ -95,8 +98,6 @@ def bytes_below(folder: Path) -> int:
     # os.walk passes over a folder that pip removes meanwhile; Path.rglob raises.
     for parent, _, names in os.walk(folder):
         for name in names:
-            try:
+            with suppress(FileNotFoundError):  # pip moved it meanwhile
                 total += os.path.getsize(os.path.join(parent, name))
-            except FileNotFoundError:  # pip moved it meanwhile
-                continue
     return total

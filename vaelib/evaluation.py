@@ -11,8 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from vaelib.images import above_0, whole
 from vaelib.losses import bernoulli_nll, iwae, log_normal, negative_elbo
-from vaelib.models import Gaussian
+from vaelib.models import VAE, Gaussian, taking
 
 
 class Likelihood(NamedTuple):
@@ -63,13 +64,18 @@ def log_likelihood(
 @torch.no_grad()
 def _each(model, x, k, seed, batch_size, q=None) -> Iterator[Tensor]:
     """The k log-weights of one image after another."""
+    whole(1, k=k, batch_size=batch_size)
+    if not isinstance(model, VAE):
+        raise TypeError(f"only a VAE has a posterior q(z|x); got {model!r:.60}")
+    with taking(model, x):
+        q = q or model.encode(x)
     if (grey := (x != 0) & (x != 1)).any():
         raise ValueError(
             f"{grey.double().mean():.1%} of the pixels lie between 0 and 1, where the Bernoulli "
             "decoder's cross-entropy is no probability: toss them first, evaluation.toss(x)."
         )
     zero = torch.zeros((), device=x.device)
-    for i, (one, mu, log_var) in enumerate(zip(x, *(q or model.encode(x)))):
+    for i, (one, mu, log_var) in enumerate(zip(x, *q)):
         generator = torch.Generator().manual_seed(1_000_003 * seed + i)
         epsilon = torch.randn(k, len(mu), generator=generator).to(x.device)
         z = mu + (log_var / 2).exp() * epsilon
@@ -92,6 +98,8 @@ def refine(
     The decoder stays as it is. What the bound gains is the amortisation gap, or as much of it as a
     climb from there finds (Cremer, Li and Duvenaud 2018). Pixels may be grey.
     """
+    whole(1, steps=steps, draws=draws)
+    above_0(lr=lr)
     generator = torch.Generator(x.device).manual_seed(seed)
     q = [part.detach().clone().requires_grad_() for part in start or model.encode(x)]
     optimiser = torch.optim.Adam(q, lr)

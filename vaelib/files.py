@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 _MARK = "made-by-vaelib.txt"
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-DISK_TROUBLE = {*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class DataError(RuntimeError):

@@ -3,9 +3,9 @@
 import difflib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 import torch
@@ -83,8 +83,7 @@ class Images:
 
         The last batch may be smaller. Raises ValueError for batches of no image.
         """
-        if not (isinstance(batch_size, Integral) and batch_size >= 1):
-            raise ValueError(f"batch_size is a whole number, at least 1; got {batch_size!r}")
+        whole(1, batch_size=batch_size)
         order = None
         if generator is not None:
             order = torch.randperm(len(self), generator=generator, device=generator.device)
@@ -141,6 +140,28 @@ def attribute_index(attribute: str, names: Sequence[str]) -> int:
     near = difflib.get_close_matches(str(attribute), names, 1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"no attribute {attribute!r}.{hint} There are: {', '.join(names)}")
+
+
+def whole(least: int, most: float = math.inf, **numbers: int) -> None:
+    """ValueError, by its name, for a number that is not whole or not ``least`` to ``most``."""
+    ends = f"at least {least}" if most == math.inf else f"from {least} to {most:,}"
+    _check(numbers, Integral, lambda value: least <= value <= most, f"a whole number, {ends}")
+
+
+def above_0(**numbers: float) -> None:
+    """ValueError, by its name, for a number that is not finite and above 0."""
+    _check(numbers, Real, lambda value: 0 < value < math.inf, "finite and above 0")
+
+
+def at_least_0(**numbers: float) -> None:
+    """ValueError, by its name, for a number that is not finite and at least 0."""
+    _check(numbers, Real, lambda value: 0 <= value < math.inf, "finite and at least 0")
+
+
+def _check(numbers: dict, kind: type, fits: Callable, wanted: str) -> None:
+    for name, value in numbers.items():
+        if not (isinstance(value, kind) and fits(value)):
+            raise ValueError(f"{name} must be {wanted}, got {value!r}")
 
 
 def room(n: int, channels: int, size: int) -> Tensor:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vaelib.images import Images, at_least_one
+from vaelib.images import Images, at_least_one, whole
 from vaelib.models import VAE, device_of, taking
 
 BATCH = 100  # of faces: what is between two layers stays in the processor's cache, twice as fast
@@ -62,6 +62,7 @@ def encode_images(model: nn.Module, images: Images, seed: int = 0, batch_size=BA
 @torch.no_grad()
 def decode_images(model: nn.Module, z: Tensor, batch_size: int = BATCH) -> Tensor:
     """Pictures (N, C, H, W) in [0, 1] of the codes ``z`` (N, K): the sigmoid of the logits."""
+    whole(1, batch_size=batch_size)
     device = device_of(model)
     model.eval()
     with taking(model, z):
@@ -71,6 +72,7 @@ def decode_images(model: nn.Module, z: Tensor, batch_size: int = BATCH) -> Tenso
 
 def sample_prior(n: int, latent_dim: int, seed: int = 0) -> Tensor:
     """n draws (n, K) from the prior N(0, I)."""
+    whole(1, n=n, latent_dim=latent_dim)
     return torch.randn(n, latent_dim, generator=torch.Generator().manual_seed(seed))
 
 
@@ -89,6 +91,7 @@ def quantile_grid(n: int, low: float = 0.01, high: float = 0.99) -> Tensor:
     Row 0 is the top (largest z2), column 0 the left (smallest z1). low and high cut the tails: the
     inverse CDF of 0 and 1 is infinite, and decoding infinity shows nothing.
     """
+    whole(1, n=n)
     if not 0 < low < high < 1:
         raise ValueError(f"need 0 < low < high < 1, got low={low}, high={high}")
     z = torch.special.ndtri(torch.linspace(low, high, n, dtype=torch.float64)).float()
@@ -105,9 +108,7 @@ def box_grid(n: int, low: Tensor, high: Tensor) -> Tensor:
 
 def manifold(model: nn.Module, grid: Tensor) -> Tensor:
     """Decode a grid of codes (rows, columns, K) -> pictures (rows, columns, C, H, W)."""
-    rows, columns, k = grid.shape
-    pictures = decode_images(model, grid.reshape(-1, k))
-    return pictures.reshape(rows, columns, *pictures.shape[1:])
+    return decode_images(model, grid.flatten(0, 1)).unflatten(0, grid.shape[:2])
 
 
 def traversals(model: nn.Module, z: Tensor, latents: Tensor, values: Tensor) -> Tensor:
@@ -128,8 +129,7 @@ def interpolate(start: Tensor, end: Tensor, steps: int, spherical: bool = False)
     """
     if start.shape != end.shape:
         raise ValueError(f"start is {tuple(start.shape)}, end {tuple(end.shape)}: one shape needed")
-    if steps < 2:
-        raise ValueError(f"a path has at least its two ends, got steps={steps}")
+    whole(2, steps=steps)  # its two ends at least
     t = torch.linspace(0, 1, steps).reshape(-1, *[1] * start.dim())
     if not spherical:
         return (1 - t) * start + t * end  # so written, both ends are exact

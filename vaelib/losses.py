@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vaelib.images import above_0, at_least_0
+
 
 class LossTerms(NamedTuple):
     """What a training step minimises, and what it is made of; each (N,), in nats.
@@ -76,8 +78,7 @@ def gaussian_nll(mean: Tensor, x: Tensor, sigma: float = 1.0) -> Tensor:
     two sigmas can be compared. Source: chapter 7.
     """
     _check(mean, x)
-    if not sigma > 0:
-        raise ValueError(f"sigma is a standard deviation, above 0; got {sigma}")
+    above_0(sigma=sigma)
     squares = ((x - mean) ** 2).flatten(1)
     constant = squares.shape[1] * (log(sigma) + log(2 * pi) / 2)
     return squares.sum(1) / (2 * sigma**2) + constant
@@ -158,14 +159,9 @@ def effective_beta(
         raise ValueError(f"error is one of {', '.join(_NATS_PER_ERROR)}; got {error!r}")
     if reduction not in ("sum", "mean"):
         raise ValueError(f"reduction is 'sum' or 'mean' over the pixels, got {reduction!r}")
-    for name, value in {
-        "pixels": pixels, "r_loss_factor": r_loss_factor, "scale": scale,
-        "latents_averaged": latents_averaged,
-    }.items():  # fmt: skip
-        if not value > 0:
-            raise ValueError(f"{name} must be above 0, got {value}")
-    if not kl_weight >= 0:
-        raise ValueError(f"kl_weight cannot be negative, got {kl_weight}")
+    above_0(pixels=pixels, r_loss_factor=r_loss_factor, scale=scale)
+    above_0(latents_averaged=latents_averaged)
+    at_least_0(kl_weight=kl_weight)
     if error == "RMSE per image":
         if reduction != "mean" or rmse is None or not rmse > 0:
             raise ValueError(
@@ -196,6 +192,7 @@ def negative_elbo(
     2017). ``log_var`` is None for an autoencoder: it has no posterior, and its KL is 0.
     ``reconstruction(logits, x)`` is any term of this module. Derived in chapter 6.
     """
+    at_least_0(beta=beta)
     nll = reconstruction(logits, x)
     kl = torch.zeros_like(nll) if log_var is None else kl_divergence(mu, log_var)
     # beta = 0 leaves the KL out altogether: 0 * inf would poison the loss once sigma nears 0.
@@ -234,8 +231,9 @@ def _single(part: Tensor) -> Tensor:
 
 
 def _check(prediction: Tensor, x: Tensor):
-    if prediction.shape != x.shape:
+    came = [tuple(part.shape) if isinstance(part, Tensor) else part for part in (prediction, x)]
+    if came[0] != came[1]:
         raise ValueError(
-            f"prediction and x must have one shape; got {tuple(prediction.shape)} and "
-            f"{tuple(x.shape)}. Images are (N, C, H, W): is the channel axis missing?"
+            f"prediction and x must have one shape; got {came[0]} and {came[1]}. Images are "
+            "(N, C, H, W): is the channel axis missing?"
         )

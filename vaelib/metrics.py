@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vaelib.data import Faces, Images
+from vaelib.images import Faces, Images, at_least_one, whole
 from vaelib.latent import BATCH, Codes, decode_images, encode_images, interpolate, sample_prior
 from vaelib.losses import kl_divergence
+from vaelib.models import taking
 from vaelib.training import evaluate
 
 SAMPLERS = ("prior", "box", "gaussian", "mixture")
@@ -21,24 +22,26 @@ SAMPLERS = ("prior", "box", "gaussian", "mixture")
 @torch.no_grad()
 def judge_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
     """Class probabilities (N, 10) of pictures (N, 1, 28, 28) in [0, 1]."""
-    return torch.cat([judge(part).softmax(1) for part in pictures.split(BATCH)])
+    with taking(judge, pictures):
+        return torch.cat([judge(part).softmax(1) for part in pictures.split(BATCH)])
 
 
 def accuracy(judge: nn.Module, images: Images) -> float:
     """Share of ``images`` that the judge names right."""
-    named = judge_probabilities(judge, images.float()).argmax(1)
+    named = judge_probabilities(judge, at_least_one(images).float()).argmax(1)
     return (named == images.labels).float().mean().item()
 
 
 @torch.no_grad()
 def attribute_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
     """Probability (N, A) of each attribute, judged from pictures (N, C, H, W) in [0, 1]."""
-    return torch.cat([judge(part).sigmoid() for part in pictures.split(BATCH)])
+    with taking(judge, pictures):
+        return torch.cat([judge(part).sigmoid() for part in pictures.split(BATCH)])
 
 
 def attribute_accuracy(judge: nn.Module, faces: Faces) -> Tensor:
     """Share of ``faces`` on which the judge is right, for each attribute (A,)."""
-    says = attribute_probabilities(judge, faces.float()) > 0.5
+    says = attribute_probabilities(judge, at_least_one(faces).float()) > 0.5
     return (says == faces.labels).double().mean(0)
 
 
@@ -54,7 +57,7 @@ def clarity(judge: nn.Module, pictures: Tensor) -> Tensor:
 
 def clarity_threshold(judge: nn.Module, faces: Faces, keep: float = 0.95) -> float:
     """The :func:`clarity` that a share ``keep`` of real ``faces`` reaches: from there on, clear."""
-    return clarity(judge, faces.float()).quantile(1 - keep).item()
+    return clarity(judge, at_least_one(faces).float()).quantile(1 - keep).item()
 
 
 def recognition_threshold(judge: nn.Module, images: Images, keep: float = 0.95) -> float:
@@ -64,7 +67,7 @@ def recognition_threshold(judge: nn.Module, images: Images, keep: float = 0.95) 
     confidence reaches this threshold: it then looks as much like some digit as all but the 5 %
     least clear real ones do. Known limit: the judge takes a blank sheet for a 1 (chapter 1).
     """
-    confidence = judge_probabilities(judge, images.float()).amax(1)
+    confidence = judge_probabilities(judge, at_least_one(images).float()).amax(1)
     return confidence.quantile(1 - keep).item()
 
 
@@ -162,6 +165,7 @@ def knn_accuracy(fitted: Codes, held_out: Codes, k: int = 10, limit: int = 10_00
     from sklearn.neighbors import KNeighborsClassifier
 
     seen = fitted.mu[:limit].numpy(), fitted.labels[:limit].numpy()
+    whole(1, len(seen[0]), k=k)
     classifier = KNeighborsClassifier(k).fit(*seen)
     return float(classifier.score(held_out.mu.numpy(), held_out.labels.numpy()))
 
@@ -186,6 +190,7 @@ def uniformity_2d(z: Tensor, cells: int = 10) -> float:
     that are each uniform can still be jointly uneven, and this sees it. Sampling noise alone gives
     about .04 with 10,000 codes and 10 x 10 cells.
     """
+    whole(1, cells=cells)
     u = torch.special.ndtr(z)
     index = (u * cells).long().clamp(0, cells - 1)
     share = torch.bincount(index[:, 0] * cells + index[:, 1], minlength=cells**2) / len(z)

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from vaelib.images import at_least_0, whole
+
 
 class Gaussian(NamedTuple):
     """A diagonal normal distribution for each image: ``mu`` (N, K) and ``log_var`` (N, K)."""
@@ -173,12 +175,14 @@ def device_of(model: nn.Module) -> torch.device:
 @contextlib.contextmanager
 def taking(model: nn.Module, x: Tensor):
     """What torch says, within, of a shape that does not fit: a ValueError with what was given."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{type(model).__name__} takes a tensor, got {x!r:.60}")
     try:
         yield
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"{type(model).__name__} cannot take {x.dtype} {tuple(x.shape)}, but images "
-            f"(N, C, H, W) or codes (N, K) of its own shape: {str(error)[:200]}"
+            f"(N, C, H, W) or codes (N, K) of its own shape, for a plane K = 2: {str(error)[:200]}"
         ) from error
 
 
@@ -228,11 +232,11 @@ class Architecture:
                 raise ValueError(f"a body is one of {sorted(BODIES)}, got {body!r}")
         widths = self.encoder_hidden + self.decoder_hidden + self.encoder_dense + self.decoder_dense
         for size in (self.latent_dim, *self.image_shape, *widths):
-            if not (isinstance(size, int) and 1 <= size <= 100_000):  # one wrong bit makes it 0
-                raise ValueError(f"a width is a whole number from 1 to 100,000, got {size!r}")
+            whole(1, 100_000, width=size)  # one wrong bit makes it 0
         for side in ("encoder", "decoder"):
             if getattr(self, f"{side}_dense") and getattr(self, side) == "mlp":
                 raise ValueError(f"{side}_dense is for a conv {side}; use {side}_hidden")
+        at_least_0(noise=self.noise)
         if self.kind == "vae" and self.noise:
             raise ValueError("noise is for kind='ae': a VAE learns its own, see log_var")
 

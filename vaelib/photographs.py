@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from vaelib._download import HUB, download
 from vaelib.files import DataError, aside, cache_folder, remove_leftovers, writing
-from vaelib.images import Faces, room
+from vaelib.images import Faces, room, whole
 
 CELEBA_SHAPE = (178, 218)  # width and height of the aligned and cropped images
 CELEBA_CROP = 140
@@ -93,11 +93,7 @@ def celeba(
     Raises DataError when a file is missing or not what it should be, when the files disagree, or
     when memory does not suffice; ValueError for a number of faces or a size that cannot be.
     """
-    if not 1 <= size <= CELEBA_CROP:
-        raise ValueError(
-            f"size is 1 to {CELEBA_CROP}, the width of the crop; got {size}. "
-            "More pixels than the crop has would be invented."
-        )
+    whole(1, CELEBA_CROP, size=size)
     root = Path(root) if root is not None else cache_folder()
     with _official(root / "celeba") if shards is None else _from_hub(root, shards) as album:
         parts = album.parts if faces is None else _first_faces(album.parts, faces)
@@ -114,11 +110,8 @@ def celeba(
                     "aligned and cropped images come: of others the wrong part would be cut out. "
                     f"{album.remedy}"
                 ) from error
-    sets = []
-    for part in parts:
-        sets.append(Faces(pixels[: len(part)], album.labels[part], album.names))
-        pixels = pixels[len(part) :]
-    return Celeba(*sets)
+    sets = zip(pixels.split([len(part) for part in parts]), parts)
+    return Celeba(*(Faces(views, album.labels[part], album.names) for views, part in sets))
 
 
 def _first_faces(parts: list[list[int]], faces: int) -> list[list[int]]:
@@ -178,7 +171,7 @@ def _official(folder: Path) -> Iterator[_Album]:
     where, inner, by_hand = folder / _FACES, "", _get_by_hand(folder / _FACES_ZIP)
     with ExitStack() as stack:
         if where.is_dir():
-            there, read = os.listdir(where), lambda name: (where / name).read_bytes()
+            there, read = set(os.listdir(where)), lambda name: (where / name).read_bytes()
         else:
             where, inner = folder / _FACES_ZIP, f"{_FACES}/"
             _check_there(where)
@@ -189,8 +182,7 @@ def _official(folder: Path) -> Iterator[_Album]:
                     f"{where} is no whole zip ({error}); it has {where.stat().st_size:,} bytes, "
                     f"expected {_FACES_BYTES:,}. It was cut short: delete it. {by_hand}"
                 ) from error
-            there, read = archive.namelist(), archive.read
-        there = set(there)
+            there, read = set(archive.namelist()), archive.read
         if missing := [file for file in files if inner + file not in there]:
             raise DataError(
                 f"{where} lacks {len(missing):,} of the {len(files):,} images that {_ATTRIBUTES} "
@@ -275,9 +267,8 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], list[str], Tensor]:
     files, labels = [], bytearray()
     for file, *values in rows:
         if len(values) != len(names) or not {"1", "-1"}.issuperset(values):
-            raise _bad_list(
-                path, f"{file} has {' '.join(values)[:60]!r}", f"1 or -1 for {len(names)} names"
-            )
+            came = f"{file} has {' '.join(values)[:60]!r}"
+            raise _bad_list(path, came, f"1 or -1 for {len(names)} names")
         files.append(file)
         labels += bytes(map("1".__eq__, values))
     if len(files) != int(first[0]) or not files:
@@ -392,8 +383,7 @@ def faces_from_folder(
     unreadable or of another kind, and where fewer than 10 have an attribute or lack it.
     """
     pictures, table = Path(pictures), Path(labels_csv)
-    if size < 1:
-        raise ValueError(f"size is at least 1; got {size}")
+    whole(1, size=size)
     try:
         there = {path.name for path in pictures.iterdir() if path.suffix.lower() in _PICTURES}
         text = table.read_text(encoding="utf-8-sig")

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vaelib.files import write_aside
-from vaelib.images import Images, at_least_one
+from vaelib.images import Images, above_0, at_least_0, at_least_one, whole
 from vaelib.losses import LossTerms, bernoulli_nll, gaussian_nll, kl_parts, negative_elbo
 from vaelib.models import Output, device_of, taking
 
@@ -45,15 +44,10 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
-        for names, wanted, fits in (
-            (vars(self), "a number", lambda value: isinstance(value, Real)),
-            (("epochs", "batch_size", "lr"), "finite and above 0", lambda v: 0 < v < math.inf),
-            (("beta", "warmup_epochs"), "finite and at least 0", lambda v: 0 <= v < math.inf),
-            (("epochs", "batch_size", "seed"), "a whole number", lambda v: isinstance(v, Integral)),
-        ):
-            for name in names:
-                if not fits(value := getattr(self, name)):
-                    raise ValueError(f"{name} must be {wanted}, got {value!r}")
+        above_0(epochs=self.epochs, batch_size=self.batch_size, lr=self.lr)
+        at_least_0(beta=self.beta, warmup_epochs=self.warmup_epochs)
+        whole(1, epochs=self.epochs, batch_size=self.batch_size)
+        whole(0, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -146,6 +140,8 @@ def fit(
     in validation, ValueError for a loss that is not one number per image, for a frozen model and
     where there are no images or such as the model cannot take, and TypeError for what is neither.
     """
+    if not (isinstance(config, Config) and callable(loss)):
+        raise TypeError(f"fit takes a Config and a loss function; got {config!r:.60}, {loss!r:.60}")
     device = device_of(model)
     train = at_least_one(train).to(device)
     valid = valid if valid is None else at_least_one(valid).to(device)
@@ -160,7 +156,7 @@ def fit(
             model.train()
             sums = torch.zeros(3, device=device)
             for x, _ in train.batches(config.batch_size, generator):
-                beta = config.beta * min(1.0, step / warmup_steps if warmup_steps else 1.0)
+                beta = config.beta * (min(1.0, step / warmup_steps) if warmup_steps else 1.0)
                 with taking(model, x):
                     output = model(x, generator)
                 terms = loss(output, x, beta)

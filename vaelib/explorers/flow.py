@@ -3,9 +3,9 @@
 import torch
 
 from vaelib import avatars, flow, latent, plots, weights
-from vaelib.data import attribute_index
 from vaelib.explorer_assets import FACE_MODEL, FLOW, load_flow
 from vaelib.explorers.widgets import Explorer, canvas, slider
+from vaelib.images import attribute_index, whole
 
 BOX = [-3.5, 3.5, -3.5, 3.5]
 TIMES = (0, 0.25, 0.5, 0.75, 1)  # of the still's faces
@@ -28,9 +28,7 @@ def noise_to_face(
     for name, there in (told or {}).items():
         attribute_index(name, avatars.NAMES)
         values[name] = 1 if there else -1
-    for name, value in {"steps": steps, "draw": draw}.items():
-        if value % 1:
-            raise ValueError(f"{name} is a whole number; got {value}")
+    whole(0, steps=steps, draw=draw)
     sliders = {
         "time": slider("Time t", time, 0, 1, 0.02),
         "steps": slider("Steps", steps, 1, 50, 1, readout_format="d"),

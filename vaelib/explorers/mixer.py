@@ -3,9 +3,9 @@
 import torch
 
 from vaelib import avatars, latent, plots, weights
-from vaelib.data import attribute_index
 from vaelib.explorer_assets import FACE_MODEL, load_mixer
 from vaelib.explorers.widgets import Explorer, canvas, slider
+from vaelib.images import attribute_index, whole
 
 ALPHA = 2.0  # the sliders reach from minus this to this
 
@@ -25,8 +25,7 @@ def attribute_mixer(
     """
     tensors = load_mixer()
     count = len(tensors["mu"])
-    if face not in range(count):
-        raise ValueError(f"face is one of {count}, from 0 to {count - 1}; got {face}")
+    whole(0, count - 1, face=face)
     values = dict.fromkeys(avatars.NAMES, 0.0)
     for name, alpha in (alphas or {}).items():
         attribute_index(name, avatars.NAMES)

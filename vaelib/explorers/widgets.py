@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from vaelib import plots, weights
 from vaelib.explorer_assets import STATIC, asset, load_codes, load_digits
+from vaelib.images import whole
 
 KINDS = {"ae": "Autoencoder", "vae": "VAE"}
 PRIOR = [-4.0, 4.0, -4.0, 4.0]  # of the plane: nearly every sample of N(0, I) lies there
@@ -143,8 +144,7 @@ def posterior(name: str, digit: int) -> tuple[torch.Tensor, torch.Tensor, torch.
     codes = load_codes(name)
     if "sigma" not in codes:
         raise ValueError(f"{name} is no VAE: its codes are points, without a sigma")
-    if digit not in range(len(rows)):
-        raise ValueError(f"digit is one of {len(rows)}, from 0 to {len(rows) - 1}; got {digit}")
+    whole(0, len(rows) - 1, digit=digit)
     mu, sigma = (codes[key][rows[digit]].float() for key in ("mu", "sigma"))
     return pictures[digit : digit + 1], mu, sigma
 
