@@ -183,8 +183,11 @@ def test_the_landing_page_is_the_site_s_index_and_bears_the_book_s_name(browser,
             page.wait_for_url("**/chapters/glossary.html")
 
 
+@pytest.mark.parametrize("where", ["", "chapters/train-it-yourself.html"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_moves_on_the_landing_page_while_its_explorer_wakes(browser, address, width):
+def test_nothing_moves_on_a_page_that_begins_with_an_explorer_while_it_wakes(
+    browser, address, width, where
+):
     """Layout shift as browsers sum it: of what was not caused by the reader. .1 is called good."""
     context = new_context(browser, viewport={"width": width, "height": 844})
     page = context.new_page()
@@ -194,7 +197,7 @@ def test_nothing_moves_on_the_landing_page_while_its_explorer_wakes(browser, add
         for (const entry of list.getEntries()) shifts += entry.value;
       }).observe({ type: "layout-shift", buffered: true });
     """)
-    page.goto(address)
+    page.goto(address + where)
     page.locator(".vaelib-explorer .vaelib-picture").first.wait_for()
     page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
     assert page.evaluate("shifts") < 0.05

@@ -102,10 +102,12 @@ test("in the loupe lie the posteriors near the point with their own sigma, the n
   const ellipse = { mu: [1, 1], sigma: [0.1, 0.2] };
   const { map, loupe } = plane([1, 1], ellipse);
   assert.equal(loupe.style.visibility, "");
-  const rings = loupe.drawn("stroke").filter(({ path }) => path.length > 50);
+  const rings = loupe.drawn("stroke").filter(({ path }) => path.length > 50 || "across" in path[0]);
   assert.deepEqual(rings.map(({ colour }) => colour), ["#a00", "#a00", "#00a", "#fff", "#000"], "no code that lies far away");
   for (const [k, i] of [0, 1, 3, 0, 0].entries()) {
-    const places = back(map, rings[k].path);
+    const [{ x, y, across, up }] = rings[k].path;
+    const extremes = [[x - across, y], [x + across, y], [x, y - up], [x, y + up]];
+    const places = back(map, k < 3 ? extremes : rings[k].path);
     for (const axis of [0, 1]) {
       near(Math.max(...places.map((z) => z[axis])), CODES.z[2 * i + axis] + CODES.sigma[2 * i + axis], 2e-3);
       near(Math.min(...places.map((z) => z[axis])), CODES.z[2 * i + axis] - CODES.sigma[2 * i + axis], 2e-3);
@@ -117,6 +119,22 @@ test("in the loupe lie the posteriors near the point with their own sigma, the n
   through.map.show({ uniform: true });
   through.map.draw([1, 1], ellipse);
   assert.equal(through.loupe.style.visibility, "hidden", "through the CDF a circle is none");
+});
+
+test("a frame draws those posteriors that reach into the loupe, and no others", () => {
+  const grid = Array.from({ length: 1600 }, (_, i) => [(i % 40) / 13 - 1, Math.floor(i / 40) / 13 - 1]);
+  const codes = { z: grid.flat(), labels: grid.map(() => 0), sigma: grid.flatMap(() => [0.01, 0.02]) };
+  const { map, loupe } = plane(null);
+  map.show({ codes });
+  map.draw([0.5, 0.5], { mu: [0.5, 0.5], sigma: [0.01, 0.02] });
+  const drawn = loupe.drawn("stroke").filter(({ colour }) => colour === COLOURS[0]);
+  const [[x, y], reach] = [map.toScreen([0.5, 0.5]), (loupe.clientWidth / 2 - 1.5) / 10];
+  const [one, two] = [map.toScreen([0, 0]), map.toScreen([0.01, 0.02])];
+  const reaches = grid.map((z) => map.toScreen(z)).filter(
+    ([a, b]) => Math.abs(a - x) <= two[0] - one[0] + reach && Math.abs(b - y) <= one[1] - two[1] + reach,
+  );
+  assert.ok(reaches.length > 20 && reaches.length < grid.length);
+  assert.equal(drawn.length, reaches.length);
 });
 
 test("a code under the pointer is the nearest within eight pixels", () => {

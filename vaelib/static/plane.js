@@ -220,12 +220,17 @@ export class PlaneMap {
     g.translate(-x, -y);
     g.lineWidth = 1.2 / LOUPE;
     const { z: mu, sigma, labels } = this.codes;
+    const [[low1, high1, low2, high2], [x0, x1, y0, y1]] = [this.limits, this.edges];
+    const [scale1, scale2] = [(x1 - x0) / (high1 - low1), (y0 - y1) / (high2 - low2)];
     for (let i = 0; i < labels.length; i++) {
-      const centre = [mu[2 * i], mu[2 * i + 1]];
-      const [a, b] = this.toScreen(centre);
-      if (Math.hypot(a - x, b - y) > (3 * radius) / LOUPE) continue;
+      const [a, b] = this.toScreen([mu[2 * i], mu[2 * i + 1]]);
+      const [across, up] = [sigma[2 * i] * scale1, sigma[2 * i + 1] * scale2];
+      // Of some thousand posteriors a few dozen reach into the loupe: while the point moves, each frame draws these alone.
+      if (Math.abs(a - x) > across + radius / LOUPE || Math.abs(b - y) > up + radius / LOUPE) continue;
       g.strokeStyle = this.colours[labels[i]];
-      this.outline(g, centre, [sigma[2 * i], sigma[2 * i + 1]]);
+      g.beginPath();
+      g.ellipse(a, b, across, up, 0, 0, 2 * Math.PI);
+      g.stroke();
     }
     this.drawEllipse(nearest, LOUPE, g);
     g.restore();
