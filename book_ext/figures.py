@@ -2,7 +2,8 @@
 
 Each picture says how large it is, so that the text does not jump when it comes; all but a page's
 first are fetched when they come near the screen; and beside each PNG lies the same as WebP, about
-half as large, which a browser takes where it can.
+half as large, which a browser takes where it can. A figure has two pixels for each of CSS, which
+`tools/build_book.py` sees to, and a WebP of one as well, for screens that show no more.
 """
 
 import io
@@ -16,22 +17,31 @@ LARGE = 60_000  # bytes: what is larger without loss shows photographs or faces,
 QUALITY = 90
 
 
-def webp(png: Path) -> Path | None:
-    """The same picture as WebP, beside it; None where that is not smaller by a tenth.
+def css_width(picture: Image.Image) -> int:
+    """The CSS pixels that a PNG is wide: one that says 200 dots an inch has two for each."""
+    return round(picture.width / max(1, round(picture.info.get("dpi", (100, 100))[0] / 100)))
 
-    Without loss; where that stays large, with one that the eye does not find, if it saves much.
-    """
+
+def webps(png: Path) -> dict[int, Path]:
+    """The same picture as WebP, beside it, and then as one of a pixel for each of CSS: width ->
+    file. From the first on that is not smaller by a tenth than the one before, none.
+
+    Without loss; where that stays large, with one that no eye finds, if it saves much."""
     with Image.open(png) as opened:
+        widths = {css_width(opened), opened.width}
         picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
-    best = _packed(picture, lossless=True, quality=80)
-    if len(best) > LARGE:
-        lossy = _packed(picture, quality=QUALITY)
-        best = lossy if len(lossy) < 0.6 * len(best) else best
-    if len(best) > 0.9 * png.stat().st_size:
-        return None
-    path = png.with_suffix(".webp")
-    path.write_bytes(best)
-    return path
+    how = {"lossless": True, "quality": 80}
+    if (whole := len(_packed(picture, **how))) > LARGE:
+        how = {"quality": QUALITY} if len(_packed(picture, quality=QUALITY)) < 0.6 * whole else how
+    made, least = {}, png.stat().st_size
+    for width in sorted(widths, reverse=True):
+        height = round(picture.height * width / picture.width)
+        packed = _packed(picture.resize((width, height), Image.Resampling.LANCZOS), **how)
+        if len(packed) > 0.9 * least:
+            break
+        made[width], least = png.with_suffix(f".{width}.webp"), len(packed)
+        made[width].write_bytes(packed)
+    return made
 
 
 def _packed(picture: Image.Image, **how) -> bytes:
@@ -40,8 +50,8 @@ def _packed(picture: Image.Image, **how) -> bytes:
     return file.getvalue()
 
 
-def light(page: str, folder: Path, made: dict[Path, Path | None]) -> str:
-    """A page in `folder` whose pictures are as light as they can be; `made` holds what is made."""
+def light(page: str, folder: Path, made: dict[Path, dict[int, Path]]) -> str:
+    """A page in `folder` whose pictures are as light as they can be; `made` holds :func:`webps`."""
     count = 0
 
     def lighter(found: re.Match) -> str:
@@ -58,19 +68,25 @@ def light(page: str, folder: Path, made: dict[Path, Path | None]) -> str:
             return f'<img {before}src="{source}"{after}{more}{end}>'
         if "width" not in said and "height" not in said:
             with Image.open(file) as opened:
-                more = f' width="{opened.width}" height="{opened.height}"{more}'
+                width = css_width(opened)
+                height = round(opened.height * width / opened.width)
+            more = f' width="{width}" height="{height}"{more}'
         image = f'<img {before}src="{source}"{after}{more}{end}>'
         if file not in made:
-            made[file] = webp(file)
-        if made[file] is None:
+            made[file] = webps(file)
+        if not made[file]:
             return image
-        address = source.rpartition("/")[0] + f"/{made[file].name}"
-        return f'<picture><source type="image/webp" srcset="{address}" />{image}</picture>'
+        beside = source.rpartition("/")[0]
+        files = ", ".join(f"{beside}/{path.name} {width}w" for width, path in made[file].items())
+        # How wide a picture is shown the browser knows, of those that wait until they are near.
+        sizes = "100vw" if count == 1 else "auto, 100vw"
+        source = f'<source type="image/webp" srcset="{files}" sizes="{sizes}" />'
+        return f"<picture>{source}{image}</picture>"
 
     return PICTURE.sub(lighter, page)
 
 
 def lightened(pages: dict[Path, str]) -> dict[Path, str]:
     """All pages, :func:`light`."""
-    made: dict[Path, Path | None] = {}
+    made: dict[Path, dict[int, Path]] = {}
     return {path: light(text, path.parent, made) for path, text in pages.items()}

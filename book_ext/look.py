@@ -5,13 +5,13 @@ sites on which a page is shared what to show of it, and makes the landing page t
 """
 
 import re
-import struct
 import sys
 import textwrap
 from html import escape, unescape
 from pathlib import Path
 
 from docutils import nodes
+from figures import css_width
 from PIL import Image, ImageDraw, ImageFont
 from sphinx.application import Sphinx
 from vae_book import ROOT, bare
@@ -116,7 +116,8 @@ def drawn_width(markup: str, folder: Path) -> int | None:
     path = folder / source[1] if source else folder
     if not path.is_file():
         return None
-    return struct.unpack(">I", path.read_bytes()[16:20])[0]
+    with Image.open(path) as picture:
+        return css_width(picture)
 
 
 def box_figures(text: str, folder: Path) -> str:

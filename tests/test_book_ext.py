@@ -258,13 +258,46 @@ def lines(tmp_path):
     return tmp_path
 
 
+def levels(picture) -> np.ndarray:
+    return np.asarray(picture.convert("RGB"), int)
+
+
 def test_a_picture_of_lines_becomes_webp_without_loss_and_one_of_grain_a_small_one(lines):
     for name, most in (("lines", 0), ("face", 4)):
         png = lines / "_images" / f"{name}.png"
-        made = figures.webp(png)
+        ((width, made),) = figures.webps(png).items()
+        assert width == 300
         assert made.stat().st_size < (0.9 if name == "lines" else 0.5) * png.stat().st_size
-        was, now = (np.asarray(Image.open(p).convert("RGB"), int) for p in (png, made))
+        was, now = (levels(Image.open(path)) for path in (png, made))
         assert np.abs(was - now).mean() <= most
+
+
+def test_a_picture_of_two_pixels_for_each_of_css_has_one_of_half_beside_it_if_that_saves(lines):
+    for name in ("lines", "face"):
+        png = lines / "_images" / f"{name}.png"
+        with Image.open(png) as picture:
+            picture.save(png, dpi=(200, 200), compress_level=1)
+            half = levels(picture.resize((150, picture.height // 2), Image.Resampling.LANCZOS))
+        made = figures.webps(png)
+        assert list(made) == {"lines": [300], "face": [300, 150]}[name]
+    assert made[150].stat().st_size < 0.9 * made[300].stat().st_size
+    with Image.open(made[150]) as small:
+        assert np.abs(levels(small) - half).mean() <= 4
+    page = '<img src="_images/lines.png" /><img src="_images/face.png" />'
+    light = figures.light(page, lines, {})
+    assert re.findall('<source [^>]*srcset="([^"]*)" sizes="([^"]*)"', light) == [
+        ("_images/lines.300.webp 300w", "100vw"),
+        ("_images/face.300.webp 300w, _images/face.150.webp 150w", "auto, 100vw"),
+    ]
+    assert re.findall(r'width="150" height="(\d+)"', light) == ["100", "150"]
+
+
+def test_where_the_webp_is_no_smaller_the_picture_stays_alone(lines):
+    png = lines / "_images" / "face.png"
+    with Image.open(png) as picture:
+        picture.save(png, "webp", quality=20)  # whatever it is named
+    png.rename(lines / "_images" / "face.tiny.png")
+    assert figures.webps(lines / "_images" / "face.tiny.png") == {}
 
 
 def test_a_page_s_pictures_say_their_size_and_wait_but_for_the_first(lines):

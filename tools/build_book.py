@@ -24,6 +24,8 @@ FINISHED = re.compile(r"([^/]+)\.ipynb: Executed notebook in ([\d.]+) seconds")
 TROUBLE = re.compile(r"WARNING: |ERROR: |CRITICAL: |Error\b|Traceback|Exception")
 REPORT = re.compile(r"traceback saved in: (\S+)")
 NOISE = re.compile(r"Kernel is running over TCP")
+# For the kernels: two pixels for each of CSS, which makes figures sharp on any screen.
+FIGURES = 'c.InlineBackend.figure_formats = {"retina"}'
 # MyST-NB counts 10,000 lines for each cell, from 1.
 PLACE = re.compile(r"(?<=\.ipynb:)(\d+)(\d{4})(?=:)")
 
@@ -43,6 +45,9 @@ def build(out: Path) -> int:
     for folder in ("html", "jupyter_execute"):
         shutil.rmtree(out / "_build" / folder, ignore_errors=True)
     (out / "_build").mkdir(parents=True, exist_ok=True)
+    profile = out / "_build" / "ipython" / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text(FIGURES)
     with (
         (out / "_build" / "book.log").open("w", encoding="utf-8", buffering=1) as log,
         subprocess.Popen(
@@ -52,7 +57,8 @@ def build(out: Path) -> int:
             # cores, a chapter with two of them takes ten times as long as with one.
             env={"OMP_NUM_THREADS": "1"}
             | os.environ
-            | {"PYTHONUNBUFFERED": "1"},  # what goes wrong is said when it does
+            | {"PYTHONUNBUFFERED": "1"}  # what goes wrong is said when it does
+            | {"IPYTHONDIR": str(profile.parent)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
