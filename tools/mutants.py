@@ -728,7 +728,7 @@ class Tests:
 NAMED = r"(?:from |import\(|URL\()[\"`][./\w]*?([\w.]+\.js)\b"
 
 
-def importing(script: str) -> list[str]:
+def importing(script: str, by_others: bool = True) -> list[str]:
     """The tests in node that import a script or read it, by themselves or by another."""
     found, new = set(), {script}
     while new:
@@ -738,6 +738,8 @@ def importing(script: str) -> list[str]:
             for path in [*ROOT.glob("vaelib/static/*.js"), *ROOT.glob("tests/js/*.test.mjs")]
             if set(re.findall(NAMED, path.read_text("utf-8"))) & found
         } - found
+        if not by_others:
+            found, new = found | new, set()
     return sorted(f"tests/js/{name}" for name in found if name.endswith(".test.mjs"))
 
 
@@ -826,9 +828,11 @@ def stages_of(mutant: Mutant, folder: Path, tests: Tests) -> Iterator[tuple[str,
             yield "the others of their files", *python(more)
         return
     name = Path(mutant.file).name
-    if scripts := importing(name):
-        command = ["node", "--test", *scripts]
-        yield "node", lambda: subprocess.run(command).returncode, 10
+    first = importing(name, by_others=False)
+    for scripts in (first, [script for script in importing(name) if script not in first]):
+        if scripts:
+            command = ["node", "--test", *scripts]
+            yield "node", lambda command=command: subprocess.run(command).returncode, 10
     if pattern := NODE_AND_PYTORCH.get(name):
         wanted = {test for test in tests.seconds if re.search(pattern, test)}
         yield "node and PyTorch", *python(wanted)

@@ -16,7 +16,7 @@ async function page(widgets) {
   document.querySelectorAll = (wanted) => (wanted === `script[type="${MIME}-view+json"]` ? [place] : []);
   await import(`../../vaelib/static/widgets.js?${(pages += 1)}`);
   assert.equal(place.drawn.className, "widget-subarea");
-  return place.drawn.children[0].children.map((slider) => {
+  return place.drawn.children[0].children.filter((one) => one.children.length).map((slider) => {
     const [label, range, readout] = slider.children;
     Object.defineProperty(range, "valueAsNumber", { get: () => Number(range.value) });
     for (const [name, sign] of [["stepUp", 1], ["stepDown", -1]]) range[name] = (n) => (range.value = Math.max(range.min, Math.min(range.max, Number(range.value) + sign * n * range.step)));
@@ -67,6 +67,7 @@ test("PageUp and PageDown go five steps, and other keys are the browser's", asyn
   for (const [key, value, kept] of [["PageUp", 1.25, false], ["PageDown", 1, false], ["PageDown", 0.75, false], ["ArrowUp", 0.75, true], ["xPageUpx", 0.75, true]]) {
     assert.equal(pressed(key), kept, `${key} does what the browser does with it`);
     near(shows()[0], value, 1e-9);
+    assert.equal(shows()[1], value.toFixed(2), "the trait has moved with the handle");
   }
 });
 
@@ -80,4 +81,36 @@ test("a slider over choices has a place for each and says which it is at", async
     assert.deepEqual(shows(), [k, labels[k], labels[k]]);
   }
   assert.deepEqual([fresh.shows(), fresh.range.max], [[0, "β = 1", "β = 1"], 1]);
+});
+
+test("an explorer is given its own element and the sliders beside it, as anywidget does: it hears them and moves them, until it listens no more", async () => {
+  globalThis.Blob = class {
+    constructor([code]) {
+      this.code = code;
+    }
+  };
+  URL.createObjectURL = ({ code }) => `data:text/javascript,${encodeURIComponent(code)}`;
+  const given = new Promise((go) => (globalThis.rendered = go));
+  const [slider] = await page([["FloatSliderModel", FLOAT], ["AnyModel", { _esm: "export default { render: (all) => globalThis.rendered(all) };", z1: 0 }]]);
+  const { model, el } = await given;
+  assert.deepEqual([el.tag, model.get("z1")], ["div", 0]);
+  const value = await model.widget_manager.get_model("w0");
+  const heard = [];
+  const hears = ["value", "max"].map((name) => (who, now) => heard.push([name, who === value, now]));
+  for (const [k, name] of ["value", "max"].entries()) value.on(`change:${name}`, hears[k]);
+  slider.moved(2);
+  value.set({ value: 2, max: 1 });
+  assert.deepEqual(heard, [["value", true, 2], ["value", true, 1], ["max", true, 1]], "a value that is as it was is no change; one beyond new limits comes to them");
+  assert.deepEqual([slider.shows(), slider.range.max], [[1, "1.00", "1.00"], 1]);
+  value.set("value", -2);
+  value.set("min", -1);
+  assert.deepEqual(slider.shows(), [-1, "−1.00", "−1.00"]);
+  heard.length = 0;
+  value.off("change:value", hears[0]);
+  slider.moved(0);
+  assert.deepEqual(heard, []);
+  assert.equal(slider.shows()[1], "0.00", "others hear still");
+  value.off("change:max");
+  value.set("max", 5);
+  assert.deepEqual(heard, []);
 });
