@@ -28,6 +28,8 @@ function context() {
   });
 }
 
+const nodeOf = (part) => (typeof part === "string" ? { textContent: part, all: () => [] } : part);
+
 class Element extends EventTarget {
   constructor(tag) {
     super();
@@ -47,7 +49,7 @@ class Element extends EventTarget {
   }
   append(...parts) {
     for (const part of parts) {
-      this.children.push(typeof part === "string" ? { textContent: part, all: () => [] } : part);
+      this.children.push(nodeOf(part));
       if (part instanceof Element) part.parentElement = this;
     }
   }
@@ -56,10 +58,10 @@ class Element extends EventTarget {
     this.text = "";
     this.append(...parts);
   }
-  after(part) {
+  after(...parts) {
     const around = this.parentElement?.children;
-    if (around) around.splice(around.indexOf(this) + 1, 0, part);
-    else this.followers = [...(this.followers ?? []), part];
+    if (around) around.splice(around.indexOf(this) + 1, 0, ...parts.map(nodeOf));
+    else this.followers = [...(this.followers ?? []), ...parts];
   }
   get firstChild() {
     return this.children[0];

@@ -5,6 +5,7 @@ import { layers, load, mounted, near } from "./surface.mjs";
 import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
 import { PlaneMap } from "../../vaelib/static/plane.js";
 import * as betas from "../../vaelib/static/betas.js";
+import * as draw from "../../vaelib/static/draw.js";
 import * as latent from "../../vaelib/static/latent.js";
 import * as playground from "../../vaelib/static/playground.js";
 import * as posterior from "../../vaelib/static/posterior.js";
@@ -49,6 +50,35 @@ test("at the prior's scale maps and sliders reach from -4 to 4, and the point co
   model.set("zoom", false);
   assert.deepEqual([model.get("low"), model.get("high"), model.get("z1")], [-6, 7, 4]);
   assert.deepEqual(latent.limits(model), { zoom: [0, 1, 1], cdf: [0, 1, 1], z1: [-6, 7, 0.05], z2: [-6, 7, 0.05] });
+});
+
+// --- the tour of the digits ----------------------------------------------------------------------------------------------
+
+test("a tour encodes nothing before it sets out: the page gets its explorer as soon with one as without", async () => {
+  const [{ from }, motion] = [Float32Array, globalThis.matchMedia];
+  let count = 0;
+  Float32Array.from = (...numbers) => {
+    count++;
+    return from.apply(Float32Array, numbers);
+  };
+  globalThis.matchMedia = () => ({ matches: false });
+  globalThis.IntersectionObserver = class {
+    observe() {}
+  };
+  const costs = {};
+  try {
+    for (const tour of [false, true]) {
+      count = 0;
+      const { el } = await mounted(draw, { name: MODEL, digit: 2, tour, box: BOX, colours: COLOURS });
+      assert.equal(el.all((one) => one.textContent === "Stop").length, Number(tour));
+      costs[tour] = count;
+    }
+  } finally {
+    Object.assign(globalThis, { matchMedia: motion, IntersectionObserver: undefined });
+    Float32Array.from = from;
+  }
+  assert.ok(costs[false] > 0);
+  assert.equal(costs[true], costs[false]);
 });
 
 // --- beta ----------------------------------------------------------------------------------------------------------------
