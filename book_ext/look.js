@@ -11,6 +11,9 @@
     }
   };
   if (remember() === "hidden") root.dataset.code = "hidden"; // before anything is drawn
+  // As the theme's own script says when all has been read: by then the page has been drawn, its code without colours and a
+  // fifth too high, and is drawn anew.
+  if (root.dataset.theme === "auto") root.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   // Paper is white, and code has the colours of the page's theme.
   let theme;
   matchMedia("print").addEventListener("change", ({ matches }) => {

@@ -378,7 +378,7 @@ def test_only_pages_with_a_formula_of_their_own_load_what_sets_formulas(page, st
     scripts = [
         SimpleNamespace(filename="_static/doctools.js", attributes={}),
         SimpleNamespace(filename=None, attributes={"body": "window.MathJax = {}"}),
-        SimpleNamespace(filename="_static/mathjax/tex-chtml.js", attributes={}),
+        SimpleNamespace(filename="_static/mathjax/formulas.js", attributes={}),
         SimpleNamespace(filename=None, **widgets),
     ]
     context = {"script_files": list(scripts)}
@@ -387,7 +387,7 @@ def test_only_pages_with_a_formula_of_their_own_load_what_sets_formulas(page, st
 
 
 def test_a_page_that_was_not_written_by_anybody_has_no_formulas():
-    context = {"script_files": [SimpleNamespace(filename="_static/mathjax/tex-chtml.js")]}
+    context = {"script_files": [SimpleNamespace(filename="_static/mathjax/formulas.js")]}
     vae_book.drop_formula_setter(None, "search", "search.html", context, None)
     assert context["script_files"] == []
 

@@ -184,7 +184,7 @@ def write(folder: Path, wanted: list[str], pdf: Path) -> int:
             page.set_default_timeout(0)
             page.emulate_media(media="print", color_scheme="light")
             page.goto(source.as_uri(), wait_until="load")
-            page.evaluate("async () => { await window.MathJax?.startup?.promise; }")
+            page.evaluate("async () => { await window.MathJax?.startup.promise; }")
             for _ in range(2):
                 page.pdf(
                     path=pdf,

@@ -149,7 +149,7 @@ def visit(browser, address):
 
 
 READY = """async () => {
-  await window.MathJax?.startup?.promise;
+  await window.MathJax?.startup.promise;
   for (const image of document.images) image.loading = 'eager';
   await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
   const views = document.querySelectorAll(

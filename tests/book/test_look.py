@@ -204,6 +204,20 @@ def test_nothing_moves_on_a_page_that_begins_with_an_explorer_while_it_wakes(
     context.close()
 
 
+@WAYS
+def test_a_page_is_in_the_reader_s_colours_before_the_theme_s_script_has_come(
+    browser, address, dark
+):
+    """Else it is drawn twice: first with code that has no colours and other lines."""
+    scheme = "dark" if dark else "light"
+    context = new_context(browser, color_scheme=scheme)
+    context.route("**/pydata-sphinx-theme.js*", lambda route: route.abort())
+    page = context.new_page()
+    page.goto(f"{address}{CHAPTER}.html")
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    context.close()
+
+
 def test_links_of_the_index_lead_somewhere(book):
     text = (book / "index.html").read_text(encoding="utf-8")
     links = re.findall(r'\s(?:href|src)="([^":#?]+)["#?]', text)

@@ -45,3 +45,15 @@ test("numbers are written as in a text, and neighbours differ", () => {
   const texts = ticks(0.27, 0.28, 6).map(written);
   assert.equal(new Set(texts).size, texts.length);
 });
+
+test("only a number with thousands asks the browser how a language writes it, and nothing is written as minus zero", () => {
+  const [{ toLocaleString }, asked] = [Number.prototype, []];
+  Number.prototype.toLocaleString = function (...ways) {
+    asked.push(Number(this));
+    return toLocaleString.apply(this, ways);
+  };
+  const texts = [...ticks(-4, 4, 6), -0.00001, -1234.5].map(written);
+  Number.prototype.toLocaleString = toLocaleString;
+  assert.deepEqual(asked, [-1234.5]);
+  assert.deepEqual(texts, ["−4", "−2", "0", "2", "4", "0", "−1,234.5"]);
+});

@@ -37,6 +37,8 @@ function context(canvas) {
   });
 }
 
+const nodeOf = (part) => (typeof part === "string" ? { textContent: part, all: () => [] } : part);
+
 class Element extends EventTarget {
   constructor(tag) {
     super();
@@ -57,7 +59,7 @@ class Element extends EventTarget {
   }
   append(...parts) {
     for (const part of parts) {
-      this.children.push(typeof part === "string" ? { textContent: part, all: () => [] } : part);
+      this.children.push(nodeOf(part));
       if (part instanceof Element) part.parentElement = this;
     }
   }
@@ -68,7 +70,7 @@ class Element extends EventTarget {
   }
   after(...parts) {
     const around = this.parentElement?.children;
-    if (around) around.splice(around.indexOf(this) + 1, 0, ...parts.map((part) => (typeof part === "string" ? { textContent: part, all: () => [] } : part)));
+    if (around) around.splice(around.indexOf(this) + 1, 0, ...parts.map(nodeOf));
     else this.followers = [...(this.followers ?? []), ...parts];
     for (const part of parts) if (part instanceof Element) part.parentElement = this.parentElement;
   }

@@ -54,6 +54,35 @@ test("at the prior's scale maps and sliders reach from -4 to 4, and the point co
   assert.deepEqual(latent.limits(model), { zoom: [0, 1, 1], cdf: [0, 1, 1], z1: [-6, 7, 0.05], z2: [-6, 7, 0.05] });
 });
 
+// --- the tour of the digits ----------------------------------------------------------------------------------------------
+
+test("a tour encodes nothing before it sets out: the page gets its explorer as soon with one as without", async () => {
+  const [{ from }, motion] = [Float32Array, globalThis.matchMedia];
+  let count = 0;
+  Float32Array.from = (...numbers) => {
+    count++;
+    return from.apply(Float32Array, numbers);
+  };
+  globalThis.matchMedia = () => ({ matches: false });
+  globalThis.IntersectionObserver = class {
+    observe() {}
+  };
+  const costs = {};
+  try {
+    for (const tour of [false, true]) {
+      count = 0;
+      const { el } = await mounted(draw, { name: MODEL, digit: 2, tour, box: BOX, colours: COLOURS });
+      assert.equal(el.all((one) => one.textContent === "Stop").length, Number(tour));
+      costs[tour] = count;
+    }
+  } finally {
+    Object.assign(globalThis, { matchMedia: motion, IntersectionObserver: undefined });
+    Float32Array.from = from;
+  }
+  assert.ok(costs[false] > 0);
+  assert.equal(costs[true], costs[false]);
+});
+
 // --- beta ----------------------------------------------------------------------------------------------------------------
 
 const NAMES = ["beta-0", "beta-0p1", "beta-0p5", "beta-1", "beta-2", "beta-4", "beta-8"];

@@ -97,7 +97,9 @@ export async function mount({ model, el, load, signal }) {
     const stop = element("button", { type: "button" }, "Stop");
     wipe.after(" ", stop);
     const silent = () => {};
-    const codes = digits.rows.map((_, i) => posterior(encode(digits.pixels(i))));
+    // Each when the tour comes to it: all ten at once would hold up the page while it is still being made.
+    const codes = [];
+    const code = (i) => (codes[i] ??= posterior(encode(digits.pixels(i))));
     let [left, start, frame] = [10, null, 0];
     const end = () => {
       if (!stop.isConnected) return;
@@ -118,7 +120,7 @@ export async function mount({ model, el, load, signal }) {
         start = now;
         if (--left === 0) return end();
       } else if (way > 0) {
-        show(between(codes[digit], codes[next], way * way * (3 - 2 * way)));
+        show(between(code(digit), code(next), way * way * (3 - 2 * way)));
       }
       frame = requestAnimationFrame(step);
     };

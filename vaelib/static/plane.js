@@ -272,8 +272,11 @@ export function ticks(low, high, count) {
   return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
 }
 
-/** A number as an axis has it: 10,000; −0.5. */
-export const written = (value) => Number(value.toFixed(4)).toLocaleString("en", { maximumFractionDigits: 4 }).replace("-", "−");
+/** A number as an axis has it: 10,000; −0.5. Only thousands ask the browser for a language's ways: it reads up on them first. */
+export function written(value) {
+  const rounded = Number(value.toFixed(4)) || 0;
+  return (Math.abs(rounded) < 1000 ? String(rounded) : rounded.toLocaleString("en", { maximumFractionDigits: 4 })).replace("-", "−");
+}
 
 export function median(values) {
   return values.sort((a, b) => a - b)[values.length >> 1];

@@ -1,0 +1,43 @@
+// Sets a page's formulas without keeping its reader waiting: MathJax, a megabyte, is asked for when the page has been painted,
+// and sets a few formulas at a time, those in sight first. Until then each stands there as it was written: it can be read,
+// also aloud, and searched for, which it could not by MathJax's own ui/lazy, that leaves a gap until one scrolls to it.
+{
+  const FEW = 8;
+  const program = new URL("tex-chtml.js", document.currentScript.src).href;
+  const idle = globalThis.requestIdleCallback ?? setTimeout;
+  const free = () => new Promise((go) => idle(go));
+  // What MathJax is told to look into, see options.processHtmlClass; all else of a page it is told to leave alone.
+  const waiting = () => [...document.querySelectorAll(".math, .mathjax_process, .tex2jax_process, .output_area")];
+  const inSight = (place) => {
+    const { top, bottom } = place.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  };
+
+  async function setAll() {
+    const places = waiting();
+    const near = new Set(places.filter(inSight));
+    places.sort((a, b) => near.has(b) - near.has(a));
+    // Who prints now waits for the rest.
+    const print = () => MathJax.typeset(places.splice(0));
+    addEventListener("beforeprint", print);
+    while (places.length) {
+      await free();
+      await MathJax.typesetPromise(places.splice(0, FEW));
+    }
+    removeEventListener("beforeprint", print);
+  }
+
+  const mathJax = (window.MathJax ??= {});
+  // Whoever waits for MathJax.startup.promise finds it before MathJax is here, which puts its own in this one's place.
+  const promise = new Promise((set, fail) => {
+    const pageReady = () => setAll().then(set, fail);
+    const ask = (_, observer) => {
+      observer.disconnect();
+      mathJax.startup = { ...mathJax.startup, pageReady };
+      document.head.append(Object.assign(document.createElement("script"), { src: program, onerror: fail }));
+    };
+    // By then all that has something to tell MathJax has told it (widgets/boot.js).
+    addEventListener("DOMContentLoaded", () => new PerformanceObserver(ask).observe({ type: "paint", buffered: true }));
+  });
+  mathJax.startup = { ...mathJax.startup, promise };
+}
