@@ -54,6 +54,12 @@ EQUIVALENT = {
     ): "the numbers of a case: others serve as well",
     (
         "vaelib/exercises.py",
+        "far = torch.tensor([-1000.0, -200.0, -30.0, 30.0, 200.0, 1000.0])"
+        ".repeat(3, 1)[:, None, None]",
+        "-200.0 -> 200.0",
+    ): "-1000 and -30 stand on its side: what fails at -200 fails at -1000",
+    (
+        "vaelib/exercises.py",
         "if not _far(spread, torch.ones(())).any() and (mean.abs() < 0.1).all():",
         "spread, torch.ones(()) -> torch.ones(()), spread",
     ): "_far is symmetric: the absolute value of a logarithm of a ratio",

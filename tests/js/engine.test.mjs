@@ -189,6 +189,11 @@ test("numbers that are not finite, in a file or in a code, are refused", () => {
   }
 });
 
+test("where there is no code at all the network says what it is given", () => {
+  const decode = network(file(LINEAR, IDENTITY));
+  for (const nothing of [null, undefined]) assert.throws(() => decode(nothing), /a network is given finite numbers/);
+});
+
 test("2,000 files with a few bytes of the header changed are read, or refused in few words", () => {
   let seed = 20261125;
   const below = (n) => {

@@ -93,7 +93,8 @@ function halfToNumber(bits) {
 export function network(buffer, inputShape) {
   const steps = told(() => stepsOf(parsed(buffer)));
   return (input) => {
-    let x = { shape: inputShape ?? [input.length], data: Float32Array.from(input) };
+    const data = Float32Array.from(input ?? [NaN]); // nothing is no number
+    let x = { shape: inputShape ?? [data.length], data };
     if (!x.data.every(Number.isFinite)) throw new Error("a network is given finite numbers");
     told(() => {
       for (const step of steps) x = step(x);
