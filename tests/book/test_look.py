@@ -218,6 +218,29 @@ def test_a_page_is_in_the_reader_s_colours_before_the_theme_s_script_has_come(
     context.close()
 
 
+def test_an_explorer_asks_for_its_weights_when_the_page_has_been_painted(browser, address):
+    context = new_context(browser)
+    page = context.new_page()
+    page.add_init_script("""
+      const held = [];
+      globalThis.PerformanceObserver = class {
+        constructor(seen) { this.seen = seen; }
+        observe() { held.push(this); }
+        disconnect() {}
+      };
+      globalThis.paint = () => held.splice(0).forEach((one) => one.seen([], one));
+    """)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address, wait_until="networkidle")
+    assert "The explorer is loading" in page.locator(".widget-subarea").first.inner_text()
+    assert [url for url in asked if "/weights/" in url] == []
+    page.evaluate("paint()")
+    page.locator(".vaelib-explorer .vaelib-picture").first.wait_for()
+    assert [url for url in asked if "/weights/" in url]
+    context.close()
+
+
 def test_links_of_the_index_lead_somewhere(book):
     text = (book / "index.html").read_text(encoding="utf-8")
     links = re.findall(r'\s(?:href|src)="([^":#?]+)["#?]', text)

@@ -2,7 +2,7 @@
 // train.js, the worker that runs it in worker.js; here are the controls, what is drawn of it, and the museum of mistakes.
 import { readSafetensors } from "./engine.js";
 import { brush, DIGIT, element, fitMaps, paintPicture, quietSpeaker, sideBySide } from "./page.js";
-import { PlaneMap, ticks } from "./plane.js";
+import { PlaneMap, ticks, written } from "./plane.js";
 
 const SETTINGS = ["beta", "noise", "likelihood", "sigma", "reduction", "lr", "warm_up", "mistake"];
 const CHOICES = {
@@ -269,7 +269,7 @@ function makeView(colours) {
     const [reconstruction, ...kl] = own;
     const sum = reconstruction + kl[0] + kl[1];
     const by = mistake ? "by this program’s own reckoning" : "held out";
-    view.numbers.textContent = `After ${steps.toLocaleString("en")} steps${rate ? `, ${rate.toFixed(0)} a second` : ""}: ${by} ${nats(sum)} = reconstruction ${nats(reconstruction)} + KL ${nats(kl[0] + kl[1])}.`;
+    view.numbers.textContent = `After ${written(steps)} steps${rate ? `, ${rate.toFixed(0)} a second` : ""}: ${by} ${nats(sum)} = reconstruction ${nats(reconstruction)} + KL ${nats(kl[0] + kl[1])}.`;
     bars.forEach(([bar, text], k) => {
       const value = noise === "off" ? 0 : kl[k];
       bar.style.width = `${Math.min(60, Math.max(0, 12 * value))}%`;
@@ -367,7 +367,7 @@ function drawCurves(canvas, history) {
   }
   g.fillStyle = "#444";
   g.textAlign = "center";
-  for (let step = 10; step <= Math.max(100, steps); step *= 10) g.fillText(step.toLocaleString("en"), across(step), height - 10);
+  for (let step = 10; step <= Math.max(100, steps); step *= 10) g.fillText(written(step), across(step), height - 10);
   canvas.setAttribute("aria-label", `Losses held out over ${steps} steps: reconstruction ${nats(history.at(-1)?.[1] ?? NaN)}, KL ${nats(history.at(-1)?.[2] ?? NaN)} nats`);
 }
 

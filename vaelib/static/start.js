@@ -21,7 +21,7 @@ export async function start({ model, el, load, patiently, say, signal }) {
   const own = async (name) => import(await address(`${name}.js`, loadOnce));
   const { joinSliders, nameSliders } = await patiently(own("sliders"), say);
   await joinSliders(model, signal);
-  await inView(el);
+  await Promise.all([inView(el), painted()]);
   el.textContent = "The explorer is loading …";
   await patiently((async () => {
     const [explorer] = await Promise.all([own(model.get("explorer")), addStyle(loadOnce)]);
@@ -51,6 +51,14 @@ function inView(el) {
       { rootMargin: "300px" },
     );
     observer.observe(el);
+  });
+}
+
+// A page of the book is there to be read before half a megabyte of weights is asked for; in a notebook it is there already.
+function painted() {
+  if (!("content_root" in document.documentElement.dataset)) return;
+  return new Promise((resolve) => {
+    new PerformanceObserver((_, observer) => resolve(observer.disconnect())).observe({ type: "paint", buffered: true });
   });
 }
 
