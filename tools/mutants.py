@@ -145,6 +145,7 @@ LOOKS = re.compile(
 STYLE = re.compile(
     r"lineWidth|lineCap|lineJoin|globalAlpha|[sS]trokeStyle|[fF]illStyle|\bfont\b|\.font\(|"
     r"setLineDash|\bdisc\(|"
+    r"const size = Math\.max|"  # of a dot on a map
     r"textAlign|textBaseline|\.style\.|fillRect|strokeRect|\bdevicePixelRatio\b|measureText"
 )
 

@@ -1,7 +1,7 @@
 // The exact posterior where everything is known: a decoder of two pixels whose logits are far from 0, a flat and a narrow posterior.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { boundsOf, elbo, logLikelihood, logSumExp, weighed } from "../../vaelib/static/evidence.js";
+import { boundsOf, coarsePlane, elbo, exactPosterior, logLikelihood, logSumExp, weighed } from "../../vaelib/static/evidence.js";
 
 const near = (a, b, tolerance) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not within ${tolerance} of ${b}`);
 const PRIOR = { mu: [0, 0], sigma: [1, 1] };
@@ -31,4 +31,20 @@ test("with more draws the bound rises, and stays below what q sees of p(x)", asy
   assert.ok(bounds.at(-1) < seen);
   near(bounds.at(-1), seen, 0.01);
   assert.equal(draws.length, 1000);
+});
+
+test("the cells of the exact posterior are the whole plane, each part once, however they are cut; their sum is that of a fine grid", async () => {
+  const decode = ([z1, z2]) => [9 * z1 - 3, 4 * z2 + z1];
+  const { cells, logEvidence } = await exactPosterior(decode, await coarsePlane(decode), [0.4, 0.9]);
+  assert.ok(new Set(cells.map(({ size }) => size)).size > 1, "some are cut");
+  const over = (of) => cells.reduce((sum, cell) => sum + cell.size ** 2 * of(cell.z), 0);
+  near(over(() => 1), 100, 1e-9);
+  for (const axis of [0, 1]) {
+    near(over((z) => z[axis]), 0, 1e-6);
+    // The integral of z^2 over [-5, 5]^2, less what lies within each cell.
+    near(over((z) => z[axis] ** 2) + cells.reduce((sum, { size }) => sum + size ** 4 / 12, 0), (10 * 2 * 125) / 3, 1e-6);
+  }
+  const logs = [];
+  for (let z1 = -4.99; z1 < 5; z1 += 0.02) for (let z2 = -4.99; z2 < 5; z2 += 0.02) logs.push(logLikelihood([0.4, 0.9], decode([z1, z2])) - (z1 ** 2 + z2 ** 2) / 2 - Math.log(2 * Math.PI) + 2 * Math.log(0.02));
+  near(logEvidence, logSumExp(logs), 1e-3);
 });

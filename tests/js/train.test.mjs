@@ -88,3 +88,23 @@ test("two rows of pixels lie in one row of bytes", () => {
   assert.ok(Math.abs(pixels[28] - 0.2) < 1e-6);
   assert.ok(Math.abs(pixels[3 * 28 + 5] - 1 / 3) < 1e-6);
 });
+
+test("ink at each pixel reaches the hidden units by that pixel's own weights, the first and the last too", () => {
+  const training = new Training(3);
+  const [{ weight, bias }] = training.layers;
+  for (const i of [0, 1, 28, 400, D - 1]) {
+    const { a } = training.encode(Float32Array.from({ length: D }, (_, k) => (k === i ? 0.5 : 0)), 1);
+    a.forEach((value, h) => assert.ok(Math.abs(value - bias[h] - weight[h * D + i] / 2) < 1e-6));
+  }
+});
+
+test("a Gaussian decoder's cost is minus its log density, its constant too", () => {
+  for (const sigma of [0.2, 1]) {
+    const training = new Training(3);
+    const settings = { ...RIGHT, noise: "off", likelihood: "Gaussian", sigma };
+    const { decoded, reconstruction } = training.forward(x.subarray(0, D), 1, new Float32Array(K), settings);
+    const density = (value, mean) => Math.exp(-(((value - mean) / sigma) ** 2) / 2) / (sigma * Math.sqrt(2 * Math.PI));
+    const nats = decoded.logits.reduce((sum, logit, i) => sum - Math.log(density(x[i], 1 / (1 + Math.exp(-logit)))), 0);
+    assert.ok(Math.abs(reconstruction - nats) < 1e-3 * Math.abs(nats) + 1e-3, `${reconstruction} is not ${nats}`);
+  }
+});

@@ -105,9 +105,17 @@ test("how many codes lie beyond the map is counted by code, in either axis; and 
     const bars = el.all((one) => one.tag === "i").map((one) => parseFloat(one.attributes.style.replace("height: ", "")));
     bars.forEach((height, k) => near(height, 100 * Math.min(1, kl[k] / 4), 1e-3));
     assert.equal(bars.length, 16);
+    const [scale] = el.all((one) => one.classes?.has("vaelib-bars") || one.className === "vaelib-bars");
+    const marks = scale.all((one) => one.tag === "span");
+    assert.deepEqual(marks.map((one) => one.textContent), ["0", "2", "4"]);
+    for (const mark of marks) near(parseFloat(mark.attributes.style.replace("bottom: ", "")), 100 * (Number(mark.textContent) / 4), 1e-9);
     const decode = network(await load(`weights/${NAMES[position]}.decoder.safetensors`));
     same(ink(made.filter((one) => one.classes.has("vaelib-picture"))[3]), sigmoid(decode(shown.z.data.subarray(48, 64))));
   }
+});
+
+test("an address can say each of the betas, and no place beyond or between them", () => {
+  assert.deepEqual(betas.limits({ get: () => NAMES }), { position: [0, BETAS.length - 1, 1] });
 });
 
 test("another beta is shown once its decoder has come; one that comes too late for the slider, or does not come, leaves what was there", async () => {
