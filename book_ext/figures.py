@@ -13,6 +13,8 @@ from pathlib import Path
 from PIL import Image
 
 PICTURE = re.compile(r'<img ([^>]*?)src="([^"]*_images/[^"]*)"([^>]*?)( ?/?)>')
+# What MyST-NB writes where a kernel says how large a figure is: on a phone it would be squeezed.
+SQUEEZED = re.compile(r'style="width: (\d+)px; height: (\d+)px;"')
 LARGE = 60_000  # bytes: what is larger without loss shows photographs or faces, not lines
 QUALITY = 90
 
@@ -57,6 +59,7 @@ def light(page: str, folder: Path, made: dict[Path, dict[int, Path]]) -> str:
     def lighter(found: re.Match) -> str:
         nonlocal count
         before, source, after, end = found.groups()
+        after = SQUEEZED.sub(r'width="\1" height="\2"', after)
         count += 1
         file = (folder / source).resolve()
         said = re.sub(r'\balt="[^"]*"', "", before + after)  # where it may be of widths

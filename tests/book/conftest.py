@@ -213,6 +213,10 @@ FACTS = """() => {
     sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     faint: faint.slice(0, 5),
     brokenImages: images.filter((i) => !i.complete || !i.naturalWidth).map((i) => i.src),
+    squeezed: images.filter(visible).filter((i) => {
+      const { width, height } = i.getBoundingClientRect();
+      return Math.abs((width / height) * (i.naturalHeight / i.naturalWidth) - 1) > 0.02;
+    }).map((i) => i.alt),
     mathErrors: [...document.querySelectorAll('mjx-merror, [data-mjx-error]')]
       .map((e) => e.getAttribute('data-mjx-error') ?? e.textContent),
     formulas: document.querySelectorAll('mjx-container').length,

@@ -54,6 +54,12 @@ def test_page_fits_a_phone(visit, page, dark, width):
     assert visit(page, dark, width).facts["sideways"] <= 0
 
 
+@EVERY_CHAPTER
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pictures_keep_their_proportions(visit, page, width):
+    assert visit(page, width=width).facts["squeezed"] == []
+
+
 @EVERY_PAGE
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_words_in_tables_stay_whole(visit, page, width):
