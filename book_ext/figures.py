@@ -13,8 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 PICTURE = re.compile(r'<img ([^>]*?)src="([^"]*_images/[^"]*)"([^>]*?)( ?/?)>')
-# What MyST-NB writes where a kernel says how large a figure is: on a phone it would be squeezed.
-SQUEEZED = re.compile(r'style="width: (\d+)px; height: (\d+)px;"')
+COLUMN = "min(100vw, 768px)"  # how wide a page shows a picture at most
 LARGE = 60_000  # bytes: what is larger without loss shows photographs or faces, not lines
 QUALITY = 90
 
@@ -59,7 +58,6 @@ def light(page: str, folder: Path, made: dict[Path, dict[int, Path]]) -> str:
     def lighter(found: re.Match) -> str:
         nonlocal count
         before, source, after, end = found.groups()
-        after = SQUEEZED.sub(r'width="\1" height="\2"', after)
         count += 1
         file = (folder / source).resolve()
         said = re.sub(r'\balt="[^"]*"', "", before + after)  # where it may be of widths
@@ -82,7 +80,7 @@ def light(page: str, folder: Path, made: dict[Path, dict[int, Path]]) -> str:
         beside = source.rpartition("/")[0]
         files = ", ".join(f"{beside}/{path.name} {width}w" for width, path in made[file].items())
         # How wide a picture is shown the browser knows, of those that wait until they are near.
-        sizes = "100vw" if count == 1 else "auto, 100vw"
+        sizes = ("" if count == 1 else "auto, ") + COLUMN
         source = f'<source type="image/webp" srcset="{files}" sizes="{sizes}" />'
         return f"<picture>{source}{image}</picture>"
 

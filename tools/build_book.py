@@ -24,8 +24,9 @@ FINISHED = re.compile(r"([^/]+)\.ipynb: Executed notebook in ([\d.]+) seconds")
 TROUBLE = re.compile(r"WARNING: |ERROR: |CRITICAL: |Error\b|Traceback|Exception")
 REPORT = re.compile(r"traceback saved in: (\S+)")
 NOISE = re.compile(r"Kernel is running over TCP")
-# For the kernels: two pixels for each of CSS, which makes figures sharp on any screen.
-FIGURES = 'c.InlineBackend.figure_formats = {"retina"}'
+# For the kernels: two pixels for each of CSS, which makes figures sharp on any screen. (As "retina"
+# they would say how large they are, and MyST-NB squeeze them on a phone.)
+FIGURES = 'c.InlineBackend.rc = {"figure.dpi": 200}'
 # MyST-NB counts 10,000 lines for each cell, from 1.
 PLACE = re.compile(r"(?<=\.ipynb:)(\d+)(\d{4})(?=:)")
 

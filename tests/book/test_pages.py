@@ -10,6 +10,7 @@ import pytest
 from browsing import opened
 from bs4 import BeautifulSoup
 from explorers import holds
+from PIL import Image
 from playwright.sync_api import expect
 
 from bench_page import by_kind
@@ -233,6 +234,14 @@ def test_pictures_say_their_size_and_all_but_the_first_wait_until_they_are_near(
         i["src"] for i in sized if not i.get("width") and "width" not in i.get("style", "")
     ] == []
     assert [i["src"] for i in pictures[1:] if i.get("loading") != "lazy"] == []
+
+
+@EVERY_CHAPTER
+def test_figures_are_sharp_where_a_screen_has_two_pixels_for_each_of_css(book, page):
+    folder = (book / f"{page}.html").parent
+    for figure in soup_of(book / f"{page}.html").select(".figure-box img[src$='.png']"):
+        with Image.open(folder / figure["src"]) as picture:
+            assert abs(picture.width - 2 * int(figure["width"])) <= 1, figure["alt"]
 
 
 @EVERY_PAGE
