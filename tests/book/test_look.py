@@ -1,14 +1,16 @@
 """The book's face in a browser: measure, headings, code, tables, figures, the switch, print."""
 
+import importlib.util
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from browsing import new_context, opened
 from explorers import awake
 from playwright.sync_api import expect
 
-from .conftest import PAGES, READY
+from .conftest import PAGES, READY, STILL
 
 pytestmark = pytest.mark.book
 
@@ -48,6 +50,66 @@ WRITING = """() => [...document.querySelectorAll(".figure-box img")]
     const inner = box - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     return { name: e.src, size: (10 / 72) * 100 * (inner / drawn) };
   })"""
+
+
+# Each element's computed style, kept; and then, by the sheets as the theme brings them, what of it
+# is another.
+KEEP = """() => {
+  globalThis.styleOf = (e) => Object.fromEntries([...getComputedStyle(e)].map((name) =>
+    [name, getComputedStyle(e).getPropertyValue(name)]));
+  globalThis.was = new Map([...document.querySelectorAll("*")].map((e) => [e, styleOf(e)]));
+  return was.size;
+}"""
+SWAP = """async (names) => {
+  const links = [...document.querySelectorAll("link[rel=stylesheet]")].filter((e) =>
+    names.includes(new URL(e.href).pathname.split("/").at(-1).replace(/\\.\\w{64}\\./, ".")));
+  await Promise.all(links.map((link) => new Promise((loaded, failed) => {
+    const href = link.href.split("?")[0] + "?whole";
+    Object.assign(link, { onload: loaded, onerror: failed, href });
+  })));
+  await document.fonts.ready;
+  return links.length;
+}"""
+OTHER = """() => {
+  const other = [];
+  for (const [e, before] of was)
+    for (const [name, value] of Object.entries(styleOf(e)))
+      if (e.isConnected && value !== before[name])
+        other.push(`${e.tagName}.${e.className} ${name}: ${value} without a rule that is gone, ` +
+          `it is ${before[name]}`);
+  return other.slice(0, 5);
+}"""
+SHEETS = {
+    "pydata-sphinx-theme.css": "pydata_sphinx_theme",
+    "sphinx-book-theme.css": "sphinx_book_theme",
+    "mystnb.css": "myst_nb",
+    "togglebutton.css": "sphinx_togglebutton",
+    "copybutton.css": "sphinx_copybutton",
+    "sphinx-design.min.css": "sphinx_design",
+}
+
+
+@pytest.mark.parametrize("page", [PAGES[0], CHAPTER, "search"])
+@pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 390)], ids=["light", "dark-390"])
+def test_what_is_left_out_of_style_sheets_changes_no_element(browser, address, page, dark, width):
+    def answer(route) -> None:
+        name = re.sub(r"\.\w{64}\.", ".", route.request.url.split("/")[-1].split("?")[0])
+        package = SHEETS.get(name, "pydata_sphinx_theme")  # which brings the icons too
+        (folder,) = importlib.util.find_spec(package).submodule_search_locations
+        (whole,) = Path(folder).rglob(name)
+        route.fulfill(path=whole)
+
+    how = {"color_scheme": "dark" if dark else "light", "viewport": {"width": width, "height": 900}}
+    with opened(browser, f"{address}{page}.html", reduced_motion="reduce", **how) as (there, _):
+        there.route(re.compile(r"\.css\?whole$|fontawesome.*\.(woff2|ttf)$"), answer)
+        there.evaluate(READY)
+        awake(there)
+        there.evaluate("document.querySelectorAll('details').forEach((e) => (e.open = true))")
+        there.evaluate(STILL)
+        assert there.evaluate(KEEP) > 100
+        assert there.evaluate(SWAP, list(SHEETS)) == len(SHEETS)
+        there.evaluate(STILL)
+        assert there.evaluate(OTHER) == []
 
 
 @pytest.mark.parametrize("width", [1280, 1920])
