@@ -18,6 +18,7 @@ import anywidget
 import ipywidgets
 import pytest
 import torch
+import traitlets
 import weight_files
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -433,6 +434,87 @@ def test_explorer_carries_a_still_picture_and_its_description(shipped):
 def test_no_explorer_starts_where_its_sliders_cannot_reach(shipped, make, message):
     with pytest.raises(ValueError, match=message):
         make(*shipped)
+
+
+DIGIT_MAPS = {"colours": plots.DIGIT_COLORS}
+SEVEN = ("Smiling", "Eyeglasses", "Blond hair", "Beard", "Wearing hat", "Long hair", "Narrow eyes")
+# What a cell without arguments shows: each slider's name, start, ends and step (or its choices and
+# where among them it starts), and what the page is told beside.
+SHOWN = {
+    "latent_explorer('ae-mnist-2d', 'vae-mnist-2d')": (
+        [("z₁", 0, -42, 109, 0.05), ("z₂", 0, -42, 109, 0.05)],
+        DIGIT_MAPS | {"cdf": False, "zoom": False},
+    ),
+    "reparameterisation_explorer()": (
+        [("ε₁", 1, -3, 3, 0.05), ("ε₂", -0.5, -3, 3, 0.05)],
+        DIGIT_MAPS | {"name": "vae-mnist-2d", "image": 0},
+    ),
+    "draw_a_digit()": (
+        [],
+        DIGIT_MAPS | {"name": "vae-mnist-2d", "digit": 2, "tour": False, "box": [-5, 5, -5, 5]},
+    ),
+    "exact_posterior()": (
+        [("k", "1 2 5 10 20 50 100 200 500 1000", 0)],
+        {"name": "vae-mnist-2d", "digit": 2},
+    ),
+    "training_replay()": ([("moment", 0, 0, 23, 1)], DIGIT_MAPS),
+    "kl_playground()": (
+        [("μ", 1, -3, 3, 0.05), ("log σ²", -1, -6, 3, 0.05)],
+        {"box": [-3, 3, -6, 3], "colours": [plots.ORANGE, plots.BLUE]},
+    ),
+    "beta_explorer()": (
+        [("β", "0 0.1 0.5 1 2 4 8", 3)],
+        DIGIT_MAPS | {"betas": [0, 0.1, 0.5, 1, 2, 4, 8]},
+    ),
+    "attribute_mixer()": (
+        [*((name, 0, -2, 2, 0.1) for name in SEVEN), ("Morph", 0, 0, 1, 0.05)],
+        {"name": "vae-avatars", "face": 0, "other": 1},
+    ),
+    "noise_to_face()": (
+        [("Time t", 0, 0, 1, 0.02), ("Steps", 20, 1, 50, 1), ("Draw", 0, 0, 99, 1)],
+        {"name": "vae-avatars", "flow": "flow-avatars", "box": [-3.5, 3.5, -3.5, 3.5]}
+        | dict.fromkeys(avatars.NAMES, 0),
+    ),
+    "playground()": (
+        [],
+        DIGIT_MAPS
+        | {"beta": 1, "noise": "learned", "likelihood": "Bernoulli", "sigma": 0.3}
+        | {"reduction": "sum", "lr": 0.006, "warm_up": 0, "seed": 1, "mistake": ""},
+    ),
+}
+
+
+@pytest.mark.parametrize("call", SHOWN)
+def test_an_explorer_starts_as_its_documentation_says(call):
+    wanted, beside = SHOWN[call]
+    *sliders, canvas = eval(f"explore.{call}").children
+    assert len(sliders) == len(wanted)
+    for slider, (name, *numbers) in zip(sliders, wanted):
+        assert slider.description == name
+        if len(numbers) == 2:
+            assert [*slider.options] == numbers[0].split()
+            assert slider.index == numbers[1]
+        else:
+            assert [slider.value, slider.min, slider.max, slider.step] == numbers
+            assert slider.readout_format == ("d" if slider.step == 1 else ".2f")
+    assert {name: getattr(canvas, name) for name in beside} == beside
+
+
+@pytest.mark.parametrize(
+    ("trait", "low", "high", "more"),
+    [
+        ("beta", 0, 10, 0.01),
+        ("sigma", 0.05, 1, 0.001),
+        ("lr", 1e-4, 0.1, 1e-5),
+        ("warm_up", 0, 2000, 1),
+        ("seed", 0, 9999, 1),
+    ],
+)
+def test_a_switch_of_the_playground_reaches_its_ends_and_no_further(trait, low, high, more):
+    for end, beyond in ((low, low - more), (high, high + more)):
+        assert getattr(explore.playground(**{trait: end}).children[0], trait) == end
+        with pytest.raises(traitlets.TraitError):
+            explore.playground(**{trait: beyond})
 
 
 def test_a_page_is_told_all_that_the_playgrounds_switches_say():
