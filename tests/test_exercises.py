@@ -239,6 +239,20 @@ RIGHT = {
     ],
 }
 # Checker -> wrong answers, each with a part of the sentence that it must be told.
+
+
+def heavy(shape) -> torch.Tensor:
+    """Draws of mean 0 and variance 1, a few more of them far out than a normal variable has."""
+    return torch.distributions.StudentT(16.0).sample(shape) * math.sqrt(14 / 16)
+
+
+def light(shape) -> torch.Tensor:
+    """The same with none beyond 2.3 standard deviations of the normal variable it was cut from."""
+    ends = torch.special.ndtr(torch.tensor([-2.3, 2.3]))
+    draws = torch.special.ndtri(torch.lerp(*ends, torch.rand(shape)))
+    return draws / draws.std()
+
+
 WRONG = {
     "flow_matching_target": [
         (lambda e, z, t: torch.stack([between(z, e, t), z - e]), "have changed places"),
@@ -460,6 +474,8 @@ WRONG = {
         (lambda mu, log_var: mu + (log_var / 2).exp() * torch.randn(mu.shape[1]), "Every image"),
         (lambda mu, log_var: mu + (log_var / 2).exp() * torch.randn(len(mu), 1), "All latents"),
         (lambda mu, log_var: mu + (log_var / 2).exp(), "Every image"),
+        (lambda mu, log_var: mu + (log_var / 2).exp() * heavy(mu.shape), "many draws lie far out"),
+        (lambda mu, log_var: mu + (log_var / 2).exp() * light(mu.shape), "few draws lie far out"),
         (
             lambda mu, log_var: torch.distributions.Normal(mu, (log_var / 2).exp()).sample(),
             "no gradient reaches mu",
