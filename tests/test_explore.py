@@ -709,6 +709,10 @@ def test_the_still_of_a_beta_shows_its_own_samples_costs_and_codes(still_of, bet
     first, second = (shown["latents"][position] + 1).tolist()
     axes = cloud["ax"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == (f"$z_{{{first}}}$", f"$z_{{{second}}}$")
+    assert (axes.get_title(), bars.get_title()) == (
+        "codes of test digits",
+        "what each latent costs",
+    )
     prior = beta == 1  # without a price they lie far beyond the prior
     box = [-4, 4, -4, 4] if prior else explore.square_box(shown["codes"][position])
     assert [*axes.get_xlim(), *axes.get_ylim()] == pytest.approx(box)

@@ -97,3 +97,11 @@ def test_one_wish_is_told_to_every_sample():
 def test_the_shipped_flow_of_faces_knows_the_twelve_active_latents():
     flow = weights.load("flow-avatars")
     assert (len(flow.active), flow.latent_dim, flow.attributes) == (12, 32, 7)
+
+
+@pytest.mark.parametrize("depth", [0, 101])
+def test_a_depth_that_no_network_has_is_refused_and_the_ends_are_not(depth):
+    assert len(Flow(5, [1], width=2, depth=1).hidden) == 1
+    assert len(Flow(5, [1], width=2, depth=100).hidden) == 100
+    with pytest.raises(ValueError, match=f"from 1 to 100; got {depth}"):
+        Flow(5, [1], width=2, depth=depth)
