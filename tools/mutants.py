@@ -43,15 +43,33 @@ SECONDS = 90  # for the tests of one mutant beyond what they take on the right c
 # Mutants that change nothing that a test could see. Known by file, line and change, not by number.
 EQUIVALENT = {
     (
+        "vaelib/avatars.py",
+        'drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)',
+        "-1 -> 1",
+    ): "how many draw at once changes no face",
+    (
         "vaelib/evaluation.py",
         "zero = torch.zeros((), device=x.device)",
         ", device=x.device -> ",
     ): "tests run where there is one device",
+    **{
+        (
+            "vaelib/exercises.py",
+            "mu = torch.tensor([[3.0, -1.0, 0.5], [-2.0, 0.25, 1.5]])",
+            change,
+        ): "the numbers of a case: others serve as well"
+        for change in ("2.0 -> 4.0", "3.0 -> 6.0")
+    },
     (
         "vaelib/exercises.py",
-        "mu = torch.tensor([[3.0, -1.0, 0.5], [-2.0, 0.25, 1.5]])",
-        "2.0 -> 4.0",
+        "other = 3 * _normal(3, 2, 4, 2, seed=2), _normal(3, 2, 4, 2, seed=3).sigmoid()",
+        ", seed=2 -> ",
     ): "the numbers of a case: others serve as well",
+    (
+        "vaelib/exercises.py",
+        "return any(fits) and _same(mean, codes.mean(0)) and _same(got, mean + epsilon @ a)",
+        "got, mean + epsilon @ a -> mean + epsilon @ a, got",
+    ): "_same is symmetric but for a relative tolerance of 1e-4 of the one or the other",
     (
         "vaelib/exercises.py",
         "far = torch.tensor([-1000.0, -200.0, -30.0, 30.0, 200.0, 1000.0])"
@@ -74,6 +92,16 @@ EQUIVALENT = {
         "y[(row + r) * columns + column + c] = sums[4 * r + c];",
         "< -> <=",
     ): "what one block writes too far to the right the next one writes over",
+    (
+        "vaelib/static/evidence.js",
+        "const TRIES = 100;",
+        "100 -> 101",
+    ): "how many draws the mean is over: others serve as well",
+    (
+        "vaelib/static/normal.js",
+        "return x < 0 ? tail : 1 - tail;",
+        "< -> <=",
+    ): "at 0 both are one half, to a billionth",
     (
         "vaelib/static/kl.js",
         "for (const k of [1, 2]) {",

@@ -208,6 +208,13 @@ test("the shaded areas are the integrand above and below zero: orange less blue 
   const unit = ((x1 - x0) / 14) * ((y0 - y1) / 1.6);
   near((orange - blue) / unit, kl.divergence([1, -1])[0], 0.01);
   assert.ok(blue > 0);
+  const curves = layer.drawn("stroke").map(({ path }) => path).filter((path) => path.length > 1000);
+  assert.equal(curves.length, 2, "q's density and the prior's");
+  const tops = curves.map((path) => path.reduce((top, place) => (place[1] < top[1] ? place : top))).sort(([a], [b]) => a - b);
+  for (const [i, [z, height]] of [[0, 0.3989], [1, 0.3989 * Math.exp(0.5)]].entries()) {
+    near(tops[i][0], x0 + ((z + 7) / 14) * (x1 - x0), 0.2);
+    near(tops[i][1], y0 - ((height + 0.2) / 1.6) * (y0 - y1), 0.1);
+  }
 });
 
 test("how much is in sight is said exactly where more than a hundredth of the KL, and more than .005 nats, is not", async () => {

@@ -23,6 +23,22 @@ test("where q is the exact posterior each bound is log p(x)", async () => {
   for (const bound of (await boundsOf(grid, KS)).bounds) near(bound, evidence, 1e-9);
 });
 
+test("where all weights are one and the same the bounds are that number, and numbers at all", async () => {
+  const { bounds } = await boundsOf([{ z: [0, 0], share: 1, logWeight: 0 }], KS);
+  assert.deepEqual(bounds, [0, 0, 0, 0, 0]);
+});
+
+test("of weights whose pairs can be counted, the bound with two draws is nearer than chance leaves the mean of so many pairs", async () => {
+  const [low, high] = [-1, 0.5];
+  for (const share of [0.2, 0.5, 0.8]) {
+    const grid = [{ z: [0, 0], share, logWeight: low }, { z: [1, 1], share: 1 - share, logWeight: high }];
+    const pairs = [[share ** 2, low], [(1 - share) ** 2, high], [2 * share * (1 - share), logSumExp([low, high]) - Math.log(2)]];
+    const exact = pairs.reduce((sum, [chance, log]) => sum + chance * log, 0);
+    const spread = Math.sqrt(pairs.reduce((sum, [chance, log]) => sum + chance * (log - exact) ** 2, 0));
+    near((await boundsOf(grid, [2])).bounds[0], exact, spread / Math.sqrt(50_000) / 2);
+  }
+});
+
 test("with more draws the bound rises, and stays below what q sees of p(x)", async () => {
   const grid = await weighed(([z1, z2]) => [3 * z1, 2 * z2 - 1], [1, 0], PRIOR);
   const seen = logSumExp(grid.map(({ share, logWeight }) => Math.log(share) + logWeight));

@@ -118,6 +118,7 @@ test("each draw is where the flow has taken it, the ringed one's way is drawn, a
     const { data } = picture.drawn("pixels").at(-1).image;
     sigmoid(decode(z)).forEach((level, i) => near(data[4 * (i % 4096) + Math.floor(i / 4096)], 255 * level, 1));
     assert.equal(sum(), `t = ${time.toFixed(2)}, ${steps} midpoint step${steps === 1 ? "" : "s"}. Told: ${words}. This way is ${detour(ways[draw]).toFixed(2)} times as long as a straight line.`);
+    assert.equal(picture.attributes["aria-label"], `The face of draw ${draw}. ${sum()}`);
   }
 });
 

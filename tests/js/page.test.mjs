@@ -52,6 +52,7 @@ test("an address says where an explorer stands, and says it of each one apart", 
   const first = { mu: 1, log_var: -1, position: 2 };
   const one = toAddress("", "kl1", { ...first, mu: 0.15000000000000002 }, first);
   assert.equal(one, "kl1.mu=0.15");
+  assert.equal(toAddress("", "kl1", { ...first, mu: 0.123456 }, first), "kl1.mu=0.1235");
   const both = toAddress(`#${one}`, "kl2", { ...first, log_var: -2 }, first);
   assert.deepEqual(fromAddress(`#${both}`, "kl1", LIMITS), { mu: 0.15 });
   assert.deepEqual(fromAddress(`#${both}`, "kl2", LIMITS), { log_var: -2 });

@@ -143,7 +143,7 @@ function steadied(logs) {
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [log, ratio] = [logs, ratios].map(mean);
   if (Math.abs(ratio - 1) > 0.1) return log;
-  const both = mean(logs.map((value, i) => (value - log) * (ratios[i] - ratio)));
+  const both = mean(logs.map((value, i) => (value - log) * ratios[i]));
   const spread = mean(ratios.map((value) => (value - ratio) ** 2));
   return log - (spread > 0 ? (both / spread) * (ratio - 1) : 0);
 }
