@@ -42,6 +42,23 @@ def pictures(count: int) -> torch.Tensor:
     return (grey * 5 - 4).clamp_min(0)
 
 
+def test_where_the_switches_stand_is_the_same_in_python_and_in_the_page():
+    code = "import { RIGHT, NOISE } from './train.js'; console.log(JSON.stringify([RIGHT, NOISE]))"
+    run = subprocess.run(
+        [node(), "--input-type=module", "-e", code],
+        cwd=explorer_assets.STATIC, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    right, noise = json.loads(run.stdout)
+    (canvas,) = explore.playground().children
+    assert right == {name: getattr(canvas, name) for name in right}
+    assert set(right) == explore.Playground.class_own_traits().keys() - {
+        "seed",
+        "museum",
+        "colours",
+    }
+    assert noise == NOISE
+
+
 def in_node(settings: dict, x: torch.Tensor, epsilons: torch.Tensor, seed: int = 3) -> dict:
     asked = {
         "seed": seed, "settings": settings, "x": x.flatten(1).tolist(),

@@ -97,6 +97,18 @@ EQUIVALENT = {
         "const TRIES = 100;",
         "100 -> 101",
     ): "how many draws the mean is over: others serve as well",
+    **{
+        ("vaelib/static/train.js", line, "< -> <="): "an array of floats has no place there"
+        for line in (
+            "for (let i = 0; i < dLogits.length; i++) dLogits[i] /= N;",
+            "for (let i = 0; i < numbers.length; i++) {",
+        )
+    },
+    (
+        "vaelib/training.py",
+        'file.write((json.dumps(asdict(self), indent=1) + "\\n").encode())',
+        "1 -> 2",
+    ): "how far lines are set in changes nothing that is read",
     (
         "vaelib/static/normal.js",
         "return x < 0 ? tail : 1 - tail;",

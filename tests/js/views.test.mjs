@@ -161,6 +161,27 @@ test("another beta is shown once its decoder has come; one that comes too late f
 
 // --- the replay ----------------------------------------------------------------------------------------------------------
 
+test("played where a reader wants less motion the replay shows each recorded step, another after .4 seconds; else it goes on with each frame", async () => {
+  const { matchMedia, requestAnimationFrame } = globalThis;
+  for (const still of [true, false]) {
+    let frame = null;
+    globalThis.matchMedia = () => ({ matches: still });
+    try {
+      const { el, model } = await mounted(replay, { frame: 5, boxes: [BOX, BOX], colours: COLOURS });
+      globalThis.requestAnimationFrame = (work) => (frame = work);
+      el.all((one) => one.textContent === "Play").at(-1).dispatchEvent(new Event("click"));
+      const seen = [0, 100, 399, 401, 700, 802].map((now) => {
+        const next = frame;
+        next(1000 + now);
+        return model.get("frame");
+      });
+      assert.deepEqual(seen, still ? [5, 5, 5, 6, 6, 7] : [5, 5, 6, 6, 7, 7]);
+    } finally {
+      Object.assign(globalThis, { matchMedia, requestAnimationFrame });
+    }
+  }
+});
+
 test("the curve of the replay goes through each recorded loss, and its marks stand at the first step that is so late", async () => {
   const recorded = await tensorsOf("vaelib/replay.safetensors");
   await mounted(replay, { frame: 5, boxes: [BOX, BOX], colours: COLOURS });
@@ -225,6 +246,10 @@ test("the exact posterior's map is a square that holds q to four sigma, with its
     assert.ok(middle - 4 * one[axis] >= left && middle + 4 * one[axis] <= right, "four sigma are on the map");
   }
   near(one[0] / one[1], ((SIGMA[0] / SIGMA[1]) * (294 - 38)) / 274, 0.15);
+});
+
+test("an address can say each number of draws, and none beyond", () => {
+  assert.deepEqual(posterior.limits(), { digit: [0, 9, 1], position: [0, 9, 1] });
 });
 
 test("the bound's curve rises over log k to log p(x), and the chosen k has a line up to it", async () => {
