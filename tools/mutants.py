@@ -560,6 +560,8 @@ NODE_AND_PYTORCH = {
 # A script -> the tests of it in a browser. What is shared is asked of whom it serves most.
 MOVES = r"test_(every_slider_moves|reset_takes_everything_back|pictures_and_type).*\[{0}(-http)?\]"
 MAP = r"test_(a_map_moves|pictures_equal|dragging_the_point|the_map_is_shown)|loupe|under_the_poin"
+# But for its weight: a mutant's scripts keep their comments.
+PLAYED = r"book/test_playground\.py::(?!test_its_scripts_weigh).*http"
 PAGES = {
     "latent.js": "|".join(
         [MOVES.format("explorer"), MAP, r"priors_scale|a_slider_moves_by|live_region|phone\[light"]
@@ -575,8 +577,8 @@ PAGES = {
     "betas.js": MOVES.format("betas") + "|each_beta|slider_over_beta|decoder_that_does",
     "reparameterise.js": MOVES.format("reparameterise")
     + r"|decoded_sample|dragging_z|leave_a_trail|hundred_draws",
-    "playground.js": MOVES.format("playground") + r"|book/test_playground\.py.*http",
-    "worker.js": r"book/test_playground\.py.*http",
+    "playground.js": MOVES.format("playground") + f"|{PLAYED}",
+    "worker.js": PLAYED,
     "widgets.js": MOVES.format("(kl|betas)") + "|typed_value|speak_their|moves_by_keyboard",
     "sliders.js": MOVES.format("(explorer|betas)") + "|priors_scale",
     "start.js": MOVES.format("(explorer|kl)") + "|comes_into_view|test_a_failed|hangs|come_late",

@@ -15,13 +15,18 @@ function look(own, { right = own, spread = 1, sigma = 0.1, steps = 500 } = {}) {
 test("spread and sigma are those of the codes", () => {
   const [width, sigma] = spreads(look([0, 0, 0], { spread: 3, sigma: 0.2 }).posterior);
   assert.ok(Math.abs(width - 3) < 1e-5 && Math.abs(sigma - 0.2) < 1e-5);
+  const { posterior } = look([0, 0, 0], { spread: 3 });
+  const aside = posterior.map((value, i) => (i % 4 === 0 ? value + 5 : value));
+  assert.ok(Math.abs(spreads(aside)[0] - 3) < 1e-5, "wherever their middle is");
 });
 
 test("each thing that typically happens has its sentence and its chapter", () => {
   const says = (seen, settings = {}) => typical(seen, { ...VAE, ...settings });
   assert.equal(says(look([160, 2, 2])), null, "a VAE that trains well needs no sentence");
   assert.equal(says(look([500, 0, 0], { steps: 5 })), null, "nor does one that has hardly begun");
+  assert.equal(says(look([160, 0.1, -0.4], { right: [160, 1, 1] })), null, "an estimate of nearly 0 may come out below");
   const cases = [
+    [look([160, 0.1, -0.8], { right: [160, 1, 1] }), {}, /never below 0/],
     [look([NaN, NaN, NaN], { steps: 5 }), {}, /no longer a number/],
     [look([5000, 3, 3]), {}, /too large/],
     [look([160, -9, -9], { right: [160, 9, 9] }), {}, /never below 0/],

@@ -400,8 +400,26 @@ test("the curves go through each loss, over the logarithm of the steps, on scale
   const marks = last.filter(({ align }) => align === "center");
   assert.deepEqual(marks.map(({ text }) => text), ["10", "100", "1,000"]);
   for (const { text, x } of marks) near(x, across(Number(text.replace(",", ""))), 1e-6);
+  // A panel's curves reach from its floor to its top, but for a margin of .06 of what they rise, or of half a nat.
+  for (const [path, top, bottom, rise, margin] of [[lines[0].path, 8, 180, 163, 0.06 * 163], [lines[2].path, 204, 278, 3.5, 0.5]]) {
+    const heights = path.map(([, y]) => y);
+    if (path === lines[0].path) near(Math.min(...heights), top + (margin / (rise + 2 * margin)) * (bottom - top), 1e-6);
+    else near(Math.max(...heights) - Math.min(...heights), (rise / (rise + 2 * margin)) * (bottom - top), 1e-6);
+  }
   const names = last.filter(({ text }) => ["sum", "reconstruction"].includes(text));
   assert.ok(names[1].y - names[0].y >= 12, "one label below the other");
+});
+
+test("of a long training the curve keeps every other point, and the newest", async () => {
+  const { made, says } = await playing();
+  const curves = made.find((one) => one.classes.has("vaelib-play-curves"));
+  const path = () => curves.drawn("stroke").at(-1).path;
+  for (let k = 1; k <= 801; k++) says({ steps: 10 * k, judged: 10 * k, own: [200, 3, 3] });
+  assert.equal(path().length, 401);
+  const step = ([x]) => 10 ** (1 + ((x - 40) / 170) * (Math.log10(8010) - 1));
+  path().forEach((place, i) => near(step(place), 20 * i + 10, 1e-3));
+  says({ steps: 8020, judged: 8020, own: [200, 3, 3] });
+  assert.equal(path().length, 402);
 });
 
 test("what typically happens is said once the numbers look like it, and said anew only where it is another thing", async () => {
