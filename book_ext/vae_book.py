@@ -186,7 +186,8 @@ def bare(code: str) -> str:
     """JavaScript without the lines that only people read: comments on lines of their own, and
     indentation. A third of the explorers' code is that, and a reader's browser has no use for it.
 
-    Code in which a string goes on over the end of a line is left as it is.
+    Code in which a string goes on over the end of a line is left as it is. Not by rjsmin, which
+    takes the spaces out of a template within a template (1.3.0), and with them out of sentences.
     """
     if any(line.count("`") % 2 for line in code.splitlines()):
         return code
