@@ -4,6 +4,7 @@ import builtins
 import itertools
 import threading
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,6 +201,14 @@ def test_the_cache_is_compact_and_its_key_is_the_recipe(some, root, monkeypatch)
     before = avatars.recipe()
     monkeypatch.setattr(avatars, "HAT_PLACE", "translate(8 0)")
     assert avatars.recipe() != before
+
+
+def test_what_other_code_drew_is_not_taken_from_the_cache(tmp_path, monkeypatch):
+    before = avatars._folder(tmp_path, 0, None)
+    changed = tmp_path / "avatars.py"
+    changed.write_text(Path(avatars.__file__).read_text() + "\n# another line\n")
+    monkeypatch.setattr(avatars, "__file__", str(changed))
+    assert avatars._folder(tmp_path, 0, None) != before
 
 
 def test_what_is_in_the_cache_is_not_drawn_again(some, root, monkeypatch):

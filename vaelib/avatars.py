@@ -226,7 +226,9 @@ def recipe() -> str:
 
 
 def _folder(root, seed: int, plant) -> Path:
-    name = f"{recipe()}-{seed}" + ("" if plant is None else "-" + "-".join(map(str, plant)))
+    # The code that draws is part of the key: what it drew wrongly shall not outlive it.
+    key = hashlib.sha256(recipe().encode() + Path(__file__).read_bytes()).hexdigest()[:16]
+    name = f"{key}-{seed}" + ("" if plant is None else "-" + "-".join(map(str, plant)))
     return Path(root or cache_folder()) / "avatars" / name
 
 
