@@ -66,7 +66,7 @@ def browser():
     from browsing import LAUNCH  # late: most tests need no browser
     from playwright.sync_api import sync_playwright
 
-    from setup import find_browser
+    from set_up import find_browser
 
     path = find_browser()
     if path is None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from serve import server
-from setup import find_browser
+from set_up import find_browser
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = Path(os.environ.get("VAELIB_BOOK", ROOT / "_build")) / "html"

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from project import ROOT
-from setup import COLAB_PYTHON
+from set_up import COLAB_PYTHON
 
 OURS = ROOT / "tools" / "colab.txt"
 # name==version, or the address of the file that was installed, whose name has the version.

@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from setup import LAB, ROOT, follow, python_of
+from set_up import LAB, ROOT, follow, python_of
 
 # What an environment brings for the widgets. Copied: a server serves no links that lead elsewhere.
 PARTS = ("labextensions/@jupyter-widgets", "labextensions/anywidget", "nbextensions")

@@ -25,7 +25,7 @@ import bench_file
 from bench_page import BOOK, LAUNCH
 from project import ROOT
 from serve import Quiet
-from setup import find_browser
+from set_up import find_browser
 
 sys.path.append(str(ROOT / "book_ext"))
 from fetch_assets import npm

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from project import ROOT
-from setup import python_of
+from set_up import python_of
 
 LOCK = ROOT / "requirements.lock"
 LAB = ROOT / "tools" / "lab.txt"

@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 
 from project import ROOT
-from setup import find_browser
+from set_up import find_browser
 
 PDF = "_static/book.pdf"
 LAUNCH = ["--headless", "--no-sandbox", "--disable-gpu"]

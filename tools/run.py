@@ -1,6 +1,6 @@
 """Every target of the Makefile, for machines with make and without: python tools/run.py book
 
-Each target names the set-up that it needs (tools/setup.py, which skips what is done) and what is
+Each target names the set-up that it needs (tools/set_up.py, which skips what is done) and what is
 run then, by .venv's Python. The Makefile is a thin layer over this. Standard library only.
 """
 
@@ -15,8 +15,8 @@ if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:  # older ones cannot re
     names = [".".join(map(str, version)) for version in (*PYTHONS, sys.version_info[:3])]
     sys.exit("This needs Python {} to {}; this is {}. Run it by one of those.".format(*names))
 
-import setup  # noqa: E402
-from setup import ROOT  # noqa: E402
+import set_up  # noqa: E402
+from set_up import ROOT  # noqa: E402
 
 OF_A_BOOK = ("serve", "pdf", "lighthouse")  # targets that build it if it is not there
 MADE = ("_build", ".pytest_cache", ".ruff_cache", ".hypothesis")
@@ -174,15 +174,15 @@ def run(name: str, given: str = "") -> int:
     """Set up and run a target; the exit status of the first command that failed, or 0."""
     target = TARGETS[name]
     if target.steps:
-        setup.run_steps(target.steps.split())
+        set_up.run_steps(target.steps.split())
     if name == "clean":
         for folder in MADE:
             shutil.rmtree(ROOT / folder, ignore_errors=True)
     if name in OF_A_BOOK and not Path(ROOT, "_build", "html", "index.html").is_file():
         run("book")
     for command in target.commands:
-        words = [setup.PYTHON if target.steps else sys.executable, *arguments(command, given)]
-        if status := setup.follow(words, cwd=ROOT, env=os.environ | setup.ENVIRONMENT):
+        words = [set_up.PYTHON if target.steps else sys.executable, *arguments(command, given)]
+        if status := set_up.follow(words, cwd=ROOT, env=os.environ | set_up.ENVIRONMENT):
             return status
     return 0
 

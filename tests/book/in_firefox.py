@@ -15,7 +15,7 @@ from explorers import EXPLORERS, HANDLES, LEVELS, PICTURES, awake, press_arrow, 
 from test_explore import node
 
 from project import ROOT
-from setup import find_firefox
+from set_up import find_firefox
 
 from .conftest import build_small, serving
 

@@ -1,7 +1,7 @@
 """Set up what `make` needs, from nothing, and skip what is already done.
 
-    python tools/setup.py environment assets axe data browser
-    python tools/setup.py firefox lighthouse colab colab_manager lab
+    python tools/set_up.py environment assets axe data browser
+    python tools/set_up.py firefox lighthouse colab colab_manager lab
 
 Each step leaves a stamp that names what it was made from, and is done again when that changes.
 What a step prints goes to .cache/setup/STEP.log and is shown only when the step fails. Standard

@@ -31,7 +31,7 @@ import bench_file
 import colab_list
 import lighthouse
 import run
-import setup
+import set_up
 from project import ROOT
 
 # --- torch without CUDA ---------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def test_where_the_cpu_index_answers_its_build_is_taken(tmp_path):
     wheel(tmp_path / "ordinary", "2.13.0")
     wheel(tmp_path / "cpu", "2.13.0+cpu")
     with served(tmp_path / "ordinary") as ordinary, served(tmp_path / "cpu") as cpu:
-        options = setup.cpu_index(io.BytesIO(), cpu)
+        options = set_up.cpu_index(io.BytesIO(), cpu)
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "torch==2.13.0"]
         command += ["--index-url", ordinary, *options, "--dest", tmp_path / "got"]
         # Without this machine's own settings, which may know of other places for a torch.
@@ -107,23 +107,23 @@ def test_an_index_that_does_not_answer_is_left_out_and_the_log_says_so(how):
             work = lambda: answer_with(listener.accept()[0], how)  # noqa: E731
             threading.Thread(target=work, daemon=True).start()
         log = io.BytesIO()
-        assert setup.cpu_index(log, address, patience=0.3) == []
+        assert set_up.cpu_index(log, address, patience=0.3) == []
     assert address in log.getvalue().decode()
 
 
 def test_no_reader_waits_longer_than_three_seconds_for_the_cpu_index():
-    assert inspect.signature(setup.cpu_index).parameters["patience"].default <= 3
+    assert inspect.signature(set_up.cpu_index).parameters["patience"].default <= 3
 
 
 @pytest.mark.parametrize("address", ["", "no address"])
 def test_the_cpu_index_can_be_switched_off(address, monkeypatch):
-    monkeypatch.setattr(setup, "CPU_INDEX", address)
-    assert setup.cpu_index(io.BytesIO()) == []
+    monkeypatch.setattr(set_up, "CPU_INDEX", address)
+    assert set_up.cpu_index(io.BytesIO()) == []
 
 
 def test_an_index_without_torch_is_left_out(tmp_path):
     with served(tmp_path) as empty:
-        assert setup.cpu_index(io.BytesIO(), empty) == []
+        assert set_up.cpu_index(io.BytesIO(), empty) == []
 
 
 # --- Colab's Python -------------------------------------------------------------------------------
@@ -132,29 +132,29 @@ def test_an_index_without_torch_is_left_out(tmp_path):
 def pythons(monkeypatch, *there: tuple[int, int]) -> None:
     """A machine with these Pythons and no other, the first of them running set-up."""
     find = {version: Path(str(version)) for version in there}.get
-    monkeypatch.setattr(setup, "find_python", find)
+    monkeypatch.setattr(set_up, "find_python", find)
     monkeypatch.setattr(sys, "version_info", (*there[0], 0))
 
 
 def test_the_notebooks_run_on_colabs_python_where_its_torch_has_room(monkeypatch, capsys):
     pythons(monkeypatch, (3, 11), (3, 13))
-    assert setup.find_colab_python(room=True) == Path("(3, 13)")
+    assert set_up.find_colab_python(room=True) == Path("(3, 13)")
     assert capsys.readouterr().out == ""
-    assert setup.find_colab_python(room=False) == Path("(3, 11)")
+    assert set_up.find_colab_python(room=False) == Path("(3, 11)")
     assert "3.11, not Colab's 3.13" in capsys.readouterr().out
 
 
 def test_colabs_packages_are_never_asked_for_on_a_newer_python_than_colabs(monkeypatch):
     pythons(monkeypatch, (3, 14), (3, 12))
-    assert setup.find_colab_python(room=True) == Path("(3, 12)")
+    assert set_up.find_colab_python(room=True) == Path("(3, 12)")
     pythons(monkeypatch, (3, 14))
     with pytest.raises(RuntimeError, match=r"3\.13"):
-        setup.find_colab_python(room=True)
+        set_up.find_colab_python(room=True)
 
 
 def test_a_python_is_found_by_its_version_and_only_by_it():
-    assert setup.find_python(sys.version_info[:2]) == Path(sys.executable)
-    assert setup.find_python((3, 2)) is None
+    assert set_up.find_python(sys.version_info[:2]) == Path(sys.executable)
+    assert set_up.find_python((3, 2)) is None
 
 
 # --- two at once ----------------------------------------------------------------------------------
@@ -163,8 +163,8 @@ HOLD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-import setup
-with setup.alone(Path(sys.argv[2])):
+import set_up
+with set_up.alone(Path(sys.argv[2])):
     print("in", flush=True)
     sys.stdin.readline()
 """
@@ -188,7 +188,7 @@ def test_the_lock_of_a_killed_set_up_holds_nobody_up(tmp_path):
     ) as killed:
         killed.stdout.readline()
         killed.kill()
-    with setup.alone(tmp_path / "lock"):
+    with set_up.alone(tmp_path / "lock"):
         pass
 
 
@@ -196,12 +196,12 @@ def test_the_lock_of_a_killed_set_up_holds_nobody_up(tmp_path):
 
 
 def test_a_virtual_environment_s_python_is_found_on_windows_too():
-    assert setup.python_of(Path("env")) == Path("env/bin/python")
-    assert setup.python_of(Path("env"), "nt").as_posix() == "env/Scripts/python.exe"
+    assert set_up.python_of(Path("env")) == Path("env/bin/python")
+    assert set_up.python_of(Path("env"), "nt").as_posix() == "env/Scripts/python.exe"
 
 
 def test_what_set_up_imports_is_there_on_every_system():
-    for name in ("setup.py", "run.py", "lab.py", "build_book.py", "serve.py"):
+    for name in ("set_up.py", "run.py", "lab.py", "build_book.py", "serve.py"):
         code = (ROOT / "tools" / name).read_text()
         assert not re.search(r"^(?:import|from) (?:fcntl|pwd|grp|resource|msvcrt)\b", code, re.M)
 
@@ -214,7 +214,7 @@ def test_what_is_run_reads_and_writes_utf_8_wherever_it_runs(monkeypatch, tmp_pa
     assert run.run("made up") == 0
     assert (tmp_path / "mode").read_text() == "1"
     with (tmp_path / "log").open("wb") as log:
-        setup.run(log, sys.executable, "-c", "import sys; print(sys.flags.utf8_mode)")
+        set_up.run(log, sys.executable, "-c", "import sys; print(sys.flags.utf8_mode)")
     assert (tmp_path / "log").read_text().endswith("1\n")
 
 
@@ -222,14 +222,14 @@ def write(monkeypatch, code: str) -> None:
     """A target that does only this."""
     command = "-c " + code.replace(" ", "&")
     monkeypatch.setitem(run.TARGETS, "made up", run.Target("", "", (command,)))
-    monkeypatch.setattr(setup, "run_steps", lambda names: None)
+    monkeypatch.setattr(set_up, "run_steps", lambda names: None)
 
 
 INTERRUPTED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import setup
-sys.exit(setup.follow([sys.executable, "-c", sys.argv[2]]))
+import set_up
+sys.exit(set_up.follow([sys.executable, "-c", sys.argv[2]]))
 """
 SLOW_TO_END = """
 import signal, sys, time
@@ -276,7 +276,7 @@ def test_node_is_found_in_the_package_that_carries_it(node, tmp_path, monkeypatc
 
 def test_an_old_python_is_told_so_in_a_sentence():
     code = (
-        "import runpy, sys; sys.version_info = (3, 9, 0); sys.modules['setup'] = None;"
+        "import runpy, sys; sys.version_info = (3, 9, 0); sys.modules['set_up'] = None;"
         "runpy.run_path(sys.argv[1], run_name='__main__')"
     )
     command = [sys.executable, "-c", code, ROOT / "tools" / "run.py"]
@@ -325,7 +325,7 @@ def test_clean_removes_what_was_built_and_keeps_the_environments(tmp_path, monke
 @pytest.mark.parametrize("name", run.TARGETS)
 def test_what_a_target_names_is_there(name):
     target = run.TARGETS[name]
-    assert set(target.steps.split()) <= set(setup.STEPS)
+    assert set(target.steps.split()) <= set(set_up.STEPS)
     for command in target.commands:
         first = run.arguments(command, "")[0]
         assert first == "-m" or (ROOT / first).is_file()
@@ -365,7 +365,7 @@ def test_a_package_that_colab_lists_by_its_file_counts_with_the_file_s_version()
 
 
 def test_colabs_python_is_compared_too():
-    ours = ".".join(map(str, setup.COLAB_PYTHON))
+    ours = ".".join(map(str, set_up.COLAB_PYTHON))
     info = f"# of Python 2\nUbuntu 22.04.5 LTS\nPython {ours}.15\nR version 4.6.1\n"
     assert colab_list.python_moved(info) == []
     other = info.replace(ours, "3.99")
@@ -396,7 +396,7 @@ def test_our_list_is_of_one_version_each_for_colabs_own_python():
     found = colab_list.versions(colab_list.OURS.read_text())
     assert found["anywidget"] == "0.9.21"
     assert found["torch"] == "2.11.0"
-    assert setup.COLAB_PYTHON == (3, 13)
+    assert set_up.COLAB_PYTHON == (3, 13)
 
 
 def test_on_an_older_python_than_colabs_the_lock_s_torch_gets_along_with_colabs_packages():
