@@ -13,7 +13,7 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page
 
-from vaelib import avatars, explorer_assets, flow, losses, weights
+from vaelib import avatars, explore, explorer_assets, flow, losses, weights
 from vaelib.explorers import readable
 from vaelib.latent import decode_images
 
@@ -167,7 +167,7 @@ def expected_sample(digit: int, epsilon: tuple[float, float]) -> torch.Tensor:
 
 def samples_of(name: str) -> torch.Tensor:
     """The beta explorer's ten samples as PyTorch decodes them, in levels."""
-    return decode_images(model(name), explorer_assets.load_betas()["z"]).flatten(1) * 255
+    return decode_images(model(name), explore.load_betas()["z"]).flatten(1) * 255
 
 
 def digit_in_levels(digit: int) -> torch.Tensor:
@@ -194,7 +194,7 @@ def assert_shows_the_chosen_digit(where: Page | Locator, digit: int = 2) -> None
 
 
 def assert_shows_the_recorded_step(where: Page | Locator) -> None:
-    recorded, frame = explorer_assets.load_replay(), int(point(where)[0])
+    recorded, frame = explore.load_replay(), int(point(where)[0])
     shown = painted(where).reshape(2, 2, 5, 28, 28)  # pane, originals and made, image
     for pane, kind in enumerate(("ae", "vae")):
         assert (shown[pane, 0] == recorded["originals"]).all()
@@ -262,7 +262,7 @@ def faces_seen(where: Page | Locator) -> torch.Tensor:
 def expected_faces(face: int, other: int, sliders: tuple[float, ...]) -> torch.Tensor:
     """z_new decoded, x, x decoded and, where there is one, the counterfactual: by PyTorch."""
     *alphas, morph = sliders
-    shown = explorer_assets.load_mixer()
+    shown = explore.load_mixer()
     z = shown["mu"][face]
     z_new = z + morph * (shown["mu"][other] - z) + torch.tensor(alphas) @ shown["vectors"]
     decoded = decode_images(model(explorer_assets.FACE_MODEL), torch.stack([z_new, z]))
@@ -288,7 +288,7 @@ def assert_shows_the_mixed_face(where: Page | Locator) -> None:
 def assert_shows_the_carried_face(where: Page | Locator) -> None:
     time, steps, draw = point(where)
     told = where.locator(".vaelib-buttons select").evaluate_all("(all) => all.map((e) => +e.value)")
-    shown, carry = explorer_assets.load_flow(), model(explorer_assets.FLOW)
+    shown, carry = explore.load_flow(), model(explorer_assets.FLOW)
     z, asked = shown["noise"][[int(draw)]], torch.tensor([told]).float()
     with torch.no_grad():
         way = flow.way(lambda x, t: carry(x, t, asked), z[:, carry.active], int(steps))

@@ -200,7 +200,7 @@ def test_the_exact_posterior_and_its_bounds_are_pytorchs():
 def test_the_pages_flow_is_pytorchs():
     """The shipped one: a velocity as such and as told, and the way of some points of its noise."""
     model = weights.load(explorer_assets.FLOW)
-    x = explorer_assets.load_flow()["noise"][:6, model.active]
+    x = explore.load_flow()["noise"][:6, model.active]
     told = torch.tensor([1.0, 0, -1, 0, 0, 1, 0])
     path = weights.FOLDER / f"{explorer_assets.FLOW}.safetensors"
     answer = subprocess.run(
@@ -265,7 +265,8 @@ def untrained_faces(tmp_path_factory) -> Path:
 @pytest.fixture
 def untrained_mixer(untrained_faces, monkeypatch) -> Path:
     monkeypatch.setattr(weights, "FOLDER", untrained_faces)
-    monkeypatch.setattr(explorer_assets, "STATIC", untrained_faces)
+    for module in (explorer_assets, mixer):
+        monkeypatch.setattr(module, "STATIC", untrained_faces)
     return untrained_faces
 
 
@@ -666,7 +667,7 @@ def test_the_still_of_a_drawing_has_the_digits_mu_on_its_map(shipped, still_of):
 
 
 def test_the_still_of_the_replay_is_its_recorded_step(still_of):
-    explorer, recorded = explore.training_replay(frame=7), explorer_assets.load_replay()
+    explorer, recorded = explore.training_replay(frame=7), explore.load_replay()
     still, boxes = still_of(explorer), explorer.children[-1].boxes
     sheets = still.calls["pictures"]
     for kind, box, seen, sheet in zip(("ae", "vae"), boxes, still.maps(), sheets, strict=True):
@@ -692,7 +693,7 @@ def test_a_slider_is_asked_for_one_trait_and_gives_that_one_though_it_stands_at_
 
 @pytest.mark.parametrize("beta", [0, 1])
 def test_the_still_of_a_beta_shows_its_own_samples_costs_and_codes(still_of, beta):
-    explorer, shown = explore.beta_explorer(beta), explorer_assets.load_betas()
+    explorer, shown = explore.beta_explorer(beta), explore.load_betas()
     position = [*explorer_assets.BETAS.values()].index(beta)
     still = still_of(explorer)
     name = [*explorer_assets.BETAS][position]
@@ -734,7 +735,7 @@ def test_the_still_of_the_kl_has_the_curves_where_the_sliders_start(still_of):
 def test_the_still_of_the_mixer_has_the_mixed_face_and_the_truth_where_there_is_one(
     untrained_mixer, still_of, morph
 ):
-    shown, k, name = explorer_assets.load_mixer(), 2, explorer_assets.FACE_MODEL
+    shown, k, name = explore.load_mixer(), 2, explorer_assets.FACE_MODEL
     alpha = -1.5 if shown["has"][3, k] else 1.5
     still = still_of(explore.attribute_mixer(3, {avatars.NAMES[k]: alpha}, morph))
     mu = shown["mu"]
@@ -813,7 +814,7 @@ def test_kl_playground_starts_where_asked_and_refuses_what_its_sliders_cannot_re
 def test_the_recorded_trainings_are_those_of_the_recipe_and_learn():
     assert weights.read(replay.PATH)[0]["recipe"] == replay.recipe(), "run `make weights`"
     assert replay.PATH.stat().st_size <= 400_000
-    tensors = explorer_assets.load_replay()
+    tensors = explore.load_replay()
     assert (tensors["steps"].diff() > 0).all()
     for kind in ("ae", "vae"):
         loss = tensors[f"{kind}.loss"]
@@ -836,7 +837,7 @@ def test_beta_explorer_starts_at_the_asked_beta_and_refuses_others():
 def test_what_the_beta_explorer_shows_is_of_the_shipped_models():
     assert writer.betas_are_current(), "run `python tools/codes.py`"
     assert (explorer_assets.STATIC / "betas.safetensors").stat().st_size <= 60_000
-    tensors, test = explorer_assets.load_betas(), data.mnist().test
+    tensors, test = explore.load_betas(), data.mnist().test
     for k, (name, beta) in enumerate(explorer_assets.BETAS.items()):
         recipe = weights.recipe(name)
         assert recipe["config"]["beta"] == beta
@@ -896,7 +897,7 @@ def test_the_mixer_refuses_what_it_has_no_slider_for(untrained_mixer, arguments,
 
 
 def test_the_still_has_a_counterfactual_exactly_where_one_attribute_is_flipped(untrained_mixer):
-    has = explorer_assets.load_mixer()["has"][1]
+    has = explore.load_mixer()["has"][1]
     for k, owned in enumerate(has):
         for alpha in (-0.5, 0.5):
             alphas = [alpha if i == k else 0.0 for i in range(len(has))]
@@ -911,7 +912,7 @@ def test_the_mixers_file_holds_the_models_codes_and_the_drawings(untrained_mixer
     path = untrained_mixer / "mixer.safetensors"
     assert path.stat().st_size <= 250_000
     assert weights.read(path)[0]["names"] == list(avatars.NAMES)
-    shown, model = explorer_assets.load_mixer(), weights.load("vae-avatars")
+    shown, model = explore.load_mixer(), weights.load("vae-avatars")
     train = torch.load(untrained_mixer / "train.pt", weights_only=False)
     assert_mixer_is_the_models(shown, model, train)
     for face in (0, 7):
@@ -933,7 +934,7 @@ def assert_mixer_is_the_models(shown, model, train) -> None:
 
 
 def test_the_faces_to_choose_from_have_every_attribute_and_have_it_not(untrained_mixer):
-    has = explorer_assets.load_mixer()["has"]
+    has = explore.load_mixer()["has"]
     assert has.shape == (12, 7)
     assert ((has.sum(0) >= 3) & (has.sum(0) <= 9)).all()
     looks = [avatars.options(*avatars.traits(0, row)) for row in writer.MIXED]
@@ -946,7 +947,7 @@ def test_a_stale_or_a_missing_file_of_the_mixer_is_found_out(untrained_mixer, mo
     monkeypatch.setattr(avatars, "recipe", lambda: "another")
     assert not writer.mixer_is_current()
     monkeypatch.undo()
-    monkeypatch.setattr(explorer_assets, "STATIC", untrained_mixer / "none")
+    monkeypatch.setattr(mixer, "STATIC", untrained_mixer / "none")
     with pytest.raises(
         weights.WeightsError, match=r"mixer\.safetensors is missing.*tools/codes\.py"
     ):
@@ -957,7 +958,7 @@ def test_what_the_mixer_shows_is_of_the_shipped_model():
     assert writer.mixer_is_current(), "run `python tools/codes.py`"
     assert (explorer_assets.STATIC / "mixer.safetensors").stat().st_size <= 250_000
     train = avatars.faces(writer.MIXER_FACES)
-    assert_mixer_is_the_models(explorer_assets.load_mixer(), weights.load("vae-avatars"), train)
+    assert_mixer_is_the_models(explore.load_mixer(), weights.load("vae-avatars"), train)
 
 
 # --- noise to face --------------------------------------------------------------------------------
@@ -1000,7 +1001,7 @@ def test_the_still_of_noise_to_face_shows_the_flows_own_way(monkeypatch):
         or scatter(ax, *xy, **options),
     )  # fmt: skip
     explore.noise_to_face({"Smiling": True}, time=0.5, steps=3, draw=7)._still(Figure())
-    shown, model = explorer_assets.load_flow(), weights.load(explorer_assets.FLOW)
+    shown, model = explore.load_flow(), weights.load(explorer_assets.FLOW)
     told = torch.tensor([[float(name == "Smiling") for name in avatars.NAMES]]).expand(100, -1)
     z = shown["noise"].repeat(4, 1, 1)
     with torch.no_grad():
@@ -1017,7 +1018,7 @@ def test_the_still_of_noise_to_face_shows_the_flows_own_way(monkeypatch):
 
 def test_what_noise_to_face_shows_is_of_the_shipped_models():
     assert writer.flow_is_current(), "run `python tools/codes.py`"
-    shown, model = explorer_assets.load_flow(), weights.load(explorer_assets.FACE_MODEL)
+    shown, model = explore.load_flow(), weights.load(explorer_assets.FACE_MODEL)
     path = explorer_assets.STATIC / "flow.safetensors"
     assert path.stat().st_size <= 12_000
     codes = latent.encode_images(model, avatars.faces(1000, start=20_000))

@@ -65,7 +65,7 @@ def save_digits(images: data.Images, folder: Path = assets.STATIC) -> Path:
 
 
 def save_betas(images: data.Images, folder: Path = assets.STATIC) -> Path:
-    """Keep what :func:`vaelib.explorer_assets.load_betas` gives, of ``images`` as in chapter 8; the
+    """Keep what :func:`vaelib.explore.load_betas` gives, of ``images`` as in chapter 8; the
     metadata names the weights it came from."""
     rows = [_figures_of(weights.load(name), images) for name in assets.BETAS]
     tensors = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
@@ -106,7 +106,7 @@ def _betas_sha256() -> list[str]:
 
 
 def save_mixer(train: data.Faces, folder: Path = assets.STATIC) -> Path:
-    """Keep what :func:`vaelib.explorer_assets.load_mixer` gives, of the held-out faces ``MIXED``;
+    """Keep what :func:`vaelib.explore.load_mixer` gives, of the held-out faces ``MIXED``;
     the feature vectors are those among ``train``.
 
     In place of the pictures there is ``png`` (bytes,), one sheet with a row for each face. The
@@ -151,7 +151,7 @@ def _face_sources() -> dict[str, str]:
 
 
 def save_flow(held_out: data.Faces, folder: Path = assets.STATIC) -> Path:
-    """Keep what :func:`vaelib.explorer_assets.load_flow` gives; the metadata names the weights that
+    """Keep what :func:`vaelib.explore.load_flow` gives; the metadata names the weights that
     the latents and the codes came from."""
     codes = latent.encode_images(weights.load(assets.FACE_MODEL), held_out)
     widest = metrics.nats_of_latents(codes).argsort(descending=True)[:2]

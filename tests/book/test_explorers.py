@@ -1098,7 +1098,7 @@ def test_the_kl_playground_fits_a_phone(browser, small_address, dark):
 
 
 def test_each_beta_shows_its_own_models_samples_bars_and_codes(browser, small_address):
-    recorded, names = explorer_assets.load_betas(), list(explorer_assets.BETAS)
+    recorded, names = explore.load_betas(), list(explorer_assets.BETAS)
     with explorer_at(browser, small_address + "chapters/betas.html") as page:
         asked, maps = [], set()
         page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))

@@ -1,7 +1,9 @@
 """What beta does."""
 
+import torch
+
 from vaelib import latent, plots, weights
-from vaelib.explorer_assets import BETAS, load_betas
+from vaelib.explorer_assets import BETAS, STATIC
 from vaelib.explorers.widgets import PRIOR, Explorer, canvas, square_box
 
 
@@ -47,3 +49,14 @@ def beta_explorer(beta: float = 1) -> Explorer:
         figure.suptitle(f"β = {beta:g}: {says}")
 
     return Explorer({"position": slider}, shown, still, text)
+
+
+def load_betas() -> dict[str, torch.Tensor]:
+    """What the explorer of chapter 8 shows of its M = 7 models beside their decoders.
+
+    Of all test images: float32 ``kl`` (M, 16), the mean KL of each latent in nats, sorted; uint8
+    ``active`` (M, 16), in that order; float32 ``rate`` and ``distortion`` (M,) of one sampled code
+    an image. Of the first 600: float16 ``codes`` (M, 600, 2), sampled, on the two ``latents``
+    (M, 2) that cost most, and ``labels`` (600,). Float32 ``z`` (10, 16): draws from the prior.
+    """
+    return weights.read(STATIC / "betas.safetensors")[1]

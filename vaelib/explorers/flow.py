@@ -3,7 +3,7 @@
 import torch
 
 from vaelib import avatars, flow, latent, plots, weights
-from vaelib.explorer_assets import FACE_MODEL, FLOW, load_flow
+from vaelib.explorer_assets import FACE_MODEL, FLOW, STATIC
 from vaelib.explorers.widgets import Explorer, canvas, slider
 from vaelib.images import attribute_index, whole
 
@@ -62,3 +62,10 @@ def noise_to_face(
         below.set_title("t = " + ", ".join(f"{t:g}" for t in TIMES))
 
     return Explorer(sliders, shown, still, text)
+
+
+def load_flow() -> dict[str, torch.Tensor]:
+    """What the explorer of chapter 12 shows beside its weights: float32 ``noise`` (100, 32), and of
+    1,000 held-out faces ``codes`` (1000, 2) on the two ``latents`` (2,) that cost most."""
+    tensors = weights.read(STATIC / "flow.safetensors")[1]
+    return {name: of.long() if name == "latents" else of.float() for name, of in tensors.items()}

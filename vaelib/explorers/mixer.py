@@ -1,9 +1,13 @@
 """Arithmetic with faces."""
 
+import io
+
+import numpy as np
 import torch
+from PIL import Image
 
 from vaelib import avatars, latent, plots, weights
-from vaelib.explorer_assets import FACE_MODEL, load_mixer
+from vaelib.explorer_assets import FACE_MODEL, STATIC, TOOL, read
 from vaelib.explorers.widgets import Explorer, canvas, slider
 from vaelib.images import attribute_index, whole
 
@@ -73,3 +77,18 @@ def _flipped(has: torch.Tensor, alphas: list[float], morph: float) -> int | None
 def readable(attribute: str) -> str:
     """The name of an attribute as a slider shows it: Blond_Hair -> Blond hair."""
     return attribute.replace("_", " ").capitalize()
+
+
+def load_mixer() -> dict[str, torch.Tensor]:
+    """What the attribute mixer of chapter 10 shows beside the decoder of ``vae-avatars``, float32.
+
+    Of 12 held-out faces ``mu`` (12, K) and ``has`` (12, 7); ``vectors`` (7, K), the feature vector
+    of each attribute; ``pictures`` (12, 8, 3, 64, 64) in [0, 1], each face as drawn and then its
+    counterfactual in each attribute. WeightsError where the file is not there.
+    """
+    path = STATIC / "mixer.safetensors"
+    tensors = read(path, f"the attribute mixer shows its faces. In a clone run `{TOOL}`")
+    sheet = np.asarray(Image.open(io.BytesIO(tensors.pop("png").numpy().tobytes())))
+    tiles = torch.tensor(sheet).unflatten(0, (-1, avatars.SIZE)).unflatten(2, (-1, avatars.SIZE))
+    pictures = tiles.permute(0, 2, 4, 1, 3).float() / 255
+    return {**{key: value.float() for key, value in tensors.items()}, "pictures": pictures}

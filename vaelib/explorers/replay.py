@@ -2,8 +2,8 @@
 
 import torch
 
-from vaelib import plots
-from vaelib.explorer_assets import load_replay
+from vaelib import plots, weights
+from vaelib.explorer_assets import STATIC
 from vaelib.explorers.widgets import KINDS, Explorer, canvas, slider, square_box
 
 
@@ -36,3 +36,10 @@ def training_replay(frame: int = 0) -> Explorer:
         figure.suptitle(f"after {step} steps")
 
     return Explorer({"frame": moment}, shown, still, text)
+
+
+def load_replay() -> dict[str, torch.Tensor]:
+    """What ``tools/replay.py`` recorded of two trainings, ``ae.*`` and ``vae.*``: codes (frames, N,
+    2), pictures uint8 (frames, 5, 28, 28), held-out loss (frames,); and what both share: steps
+    (frames,), labels (N,), originals uint8 (5, 28, 28)."""
+    return weights.read(STATIC / "replay.safetensors")[1]
