@@ -137,11 +137,13 @@ def from_root(text: str, folder: str) -> str:
 
     def moved(found: re.Match) -> str:
         name, value = found.groups()
-        if value.startswith("../"):
-            value = value[3:]
-        elif name != "content" and not re.match(r"#|[a-z]+:|//|$", value):
-            value = f"{folder}/{value}"
-        return f'{name}="{value}"'
+        addresses = value.split(", ") if name == "srcset" else [value]
+        for i, address in enumerate(addresses):
+            if address.startswith("../"):
+                addresses[i] = address[3:]
+            elif name != "content" and not re.match(r"#|[a-z]+:|//|$", address):
+                addresses[i] = f"{folder}/{address}"
+        return f'{name}="{", ".join(addresses)}"'
 
     return LINK.sub(moved, text.replace('data-content_root="../"', 'data-content_root="./"'))
 

@@ -290,7 +290,7 @@ def copy_package_files(static: Path, pages: dict[Path, str]) -> None:
             content = path.read_bytes()
             if path.suffix == ".safetensors":
                 sum_ = hashlib.sha256(content).digest()
-                sums[f"{folder}/{path.name}"] = base64.b64encode(sum_).decode()[:12]
+                sums[f"{folder}/{path.stem}"] = base64.b64encode(sum_).decode()[:8]
             if path.suffix == ".js":
                 content = bare(content.decode()).encode()
             (static / folder / path.name).write_bytes(content)
@@ -300,7 +300,8 @@ def copy_package_files(static: Path, pages: dict[Path, str]) -> None:
     book = static / "vaelib" / "book.js"
     if SUMS not in (code := book.read_text(encoding="utf-8")):
         raise ExtensionError(f"{book} has no line {SUMS!r} to be told what its files are")
-    book.write_text(code.replace(SUMS, f"const SUMS = {json.dumps(sums)};"), encoding="utf-8")
+    told = json.dumps(sums, separators=(",", ":"))
+    book.write_text(code.replace(SUMS, f"const SUMS = {told};"), encoding="utf-8")
 
 
 class StillBesideExplorer(SphinxPostTransform):

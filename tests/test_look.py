@@ -69,11 +69,13 @@ def test_a_page_moved_to_the_root_keeps_every_address(look):
         '<html data-content_root="../"><a href="#here">a</a> <a href="02.html#x">b</a>'
         '<img src="../_images/a.png"> <a href="https://example.org">c</a>'
         '<meta content="a sentence"> <a href="../search.html">d</a> <img src="data:,x">'
+        '<source srcset="../_images/a.webp 2w, ../_images/b.webp 1w, c.webp 1w">'
     )
     assert look.from_root(page, "chapters") == (
         '<html data-content_root="./"><a href="#here">a</a> <a href="chapters/02.html#x">b</a>'
         '<img src="_images/a.png"> <a href="https://example.org">c</a>'
         '<meta content="a sentence"> <a href="search.html">d</a> <img src="data:,x">'
+        '<source srcset="_images/a.webp 2w, _images/b.webp 1w, chapters/c.webp 1w">'
     )
 
 

@@ -90,7 +90,10 @@ def _percentiles(milliseconds: list[float]) -> str:
 ASKED = """() => [document.baseURI, ...performance.getEntriesByType("resource").map((e) => e.name)]
   .map((url) => new URL(url).pathname)"""
 # Pictures that a page fetches only when they come near the screen.
+# Of those that do not wait a browser does not look how wide they are shown.
 ALL_PICTURES = """() => Promise.all([...document.images].map((image) => {
+  for (const each of image.parentElement.querySelectorAll("source[sizes]"))
+    each.sizes = each.sizes.replace("auto, ", "");
   image.loading = "eager";
   return image.decode().catch(() => {});
 }))"""

@@ -150,6 +150,9 @@ def visit(browser, address):
 
 READY = """async () => {
   await window.MathJax?.startup.promise;
+  // Of pictures that do not wait a browser does not look how wide they are shown.
+  for (const each of document.querySelectorAll('source[sizes]'))
+    each.sizes = each.sizes.replace('auto, ', '');
   for (const image of document.images) image.loading = 'eager';
   await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
   const views = document.querySelectorAll(

@@ -30,7 +30,8 @@ export function drawingPad(drawn) {
     ink.drawImage(small, 0, 0, SIDE, SIDE);
   }
 
-  const tell = oncePerFrame(() => strokes && drawn(strokes.length ? picture() : null));
+  const tell = () => strokes && drawn(strokes.length ? picture() : null);
+  const tellSoon = oncePerFrame(tell);
 
   function picture() {
     const { data } = ink.getImageData(0, 0, SIDE, SIDE);
@@ -48,8 +49,10 @@ export function drawingPad(drawn) {
       for (const place of places) ink.lineTo(...place);
       ink.stroke();
     }
-    tell();
   }
+
+  // A button is heard at once, a pen as often as there are frames.
+  const press = (button, left) => button.addEventListener("click", () => (redraw(left(strokes ?? [])), tell()));
 
   const place = (event) => {
     const frame = pad.getBoundingClientRect();
@@ -58,13 +61,15 @@ export function drawingPad(drawn) {
   pad.addEventListener("pointerdown", (event) => {
     pad.setPointerCapture(event.pointerId);
     redraw([...(strokes ?? []), [place(event)]]);
+    tellSoon();
   });
   pad.addEventListener("pointermove", (event) => {
     if (!pad.hasPointerCapture(event.pointerId) || !strokes?.length) return;
     strokes.at(-1).push(place(event));
     redraw(strokes);
+    tellSoon();
   });
-  undo.addEventListener("click", () => redraw((strokes ?? []).slice(0, -1)));
-  wipe.addEventListener("click", () => redraw([]));
+  press(undo, (all) => all.slice(0, -1));
+  press(wipe, () => []);
   return { pad, undo, wipe, show };
 }
