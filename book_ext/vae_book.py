@@ -290,7 +290,7 @@ def copy_package_files(static: Path, pages: dict[Path, str]) -> None:
             content = path.read_bytes()
             if path.suffix == ".safetensors":
                 sum_ = hashlib.sha256(content).digest()
-                sums[f"{folder}/{path.stem}"] = base64.b64encode(sum_).decode()[:8]
+                sums[path.stem] = base64.b64encode(sum_).decode()[:8]
             if path.suffix == ".js":
                 content = bare(content.decode()).encode()
             (static / folder / path.name).write_bytes(content)

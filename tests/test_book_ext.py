@@ -97,6 +97,12 @@ def test_a_page_with_an_explorer_loads_little_of_our_own_javascript(explorer):
     assert sum(len(code.encode()) for code in [*loaded, Canvas._esm]) <= 60_000
 
 
+def test_files_of_numbers_are_told_apart_by_name():
+    """A page is told each one's checksum by its name alone."""
+    names = [path.stem for folder in (STATIC, FOLDER) for path in folder.glob("*.safetensors")]
+    assert len(names) == len(set(names)) > 20
+
+
 FETCH = """
 import { readFileSync } from "node:fs";
 const [folder, path, secure] = process.argv.slice(1);

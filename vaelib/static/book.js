@@ -12,7 +12,7 @@
     if (!answer.ok) throw new Error(`${url.pathname} is not there (${answer.status})`);
     const bytes = await answer.arrayBuffer();
     // On plain http, but for localhost, browsers have no crypto.subtle: there a wrong number is not noticed.
-    const wanted = SUMS[path.replace(".safetensors", "")];
+    const wanted = SUMS[path.replace(/.*\/|\.safetensors/g, "")];
     if (wanted && globalThis.crypto?.subtle) {
       const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
       if (!btoa(String.fromCharCode(...sum)).startsWith(wanted)) throw new Error(`${url.pathname} is damaged: it is not the file that the book was built with`);
