@@ -203,6 +203,14 @@ def test_the_cache_is_compact_and_its_key_is_the_recipe(some, root, monkeypatch)
     assert avatars.recipe() != before
 
 
+@pytest.mark.parametrize("progress", [True, False])
+def test_several_blocks_are_drawn_with_a_bar_and_without(tmp_path, monkeypatch, progress, some):
+    monkeypatch.setattr(avatars, "BLOCK", 50)
+    drawn = faces(120, root=tmp_path, progress=progress)
+    assert len(drawn.pixels) == 120
+    assert torch.equal(drawn.pixels[: len(some.pixels)], some.pixels[:120])
+
+
 def test_what_other_code_drew_is_not_taken_from_the_cache(tmp_path, monkeypatch):
     before = avatars._folder(tmp_path, 0, None)
     changed = tmp_path / "avatars.py"

@@ -240,7 +240,7 @@ def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bo
     tasks = (delayed(_draw_range)(seed, start, 50, plant) for start in starts)
     drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)
     how = {"unit": "face", "unit_scale": 50, "desc": "drawing", "leave": False}
-    drawn = tqdm(drawn, total=len(starts), disable=not progress, **how)
+    drawn = iter(tqdm(drawn, total=len(starts), disable=not progress, **how))
     for block in blocks:
         whole = np.concatenate(list(itertools.islice(drawn, BLOCK // 50)))
         with write_aside(folder / f"{block}.npz") as file:
