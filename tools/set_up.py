@@ -20,6 +20,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -237,22 +238,30 @@ def from_packages(log, name: str) -> None:
         run(log, "apt-get", "install", "-y", "-q", "--no-install-recommends", name, **quiet)
 
 
+def unless_there(find: Callable[[], str | None], name: str, what: str, get, lacking: str) -> None:
+    """The step `name`, get(log), where there is no browser that `find` finds; it fails with the
+    sentence `lacking` where that has brought none either."""
+
+    def do(log):
+        get(log)
+        if not find():
+            raise RuntimeError(lacking)
+
+    if not find():
+        step(name, what, fingerprint("none"), ROOT / ".cache" / "nowhere", do)
+
+
 def browser() -> None:
     """A browser for the tests: one that is there, playwright's, or the system's."""
 
-    def do(log):
+    def get(log):
         try:
             run(log, PYTHON, "-m", "playwright", "install", "chromium-headless-shell")
         except subprocess.CalledProcessError:
             from_packages(log, "chromium")
-        if not find_browser():
-            raise RuntimeError(
-                "found no browser; install Chromium or Chrome, or name one in VAE_BOOK_BROWSER"
-            )
 
-    if not find_browser():
-        what, nowhere = "getting a browser for the tests", ROOT / ".cache" / "nowhere"
-        step("browser", what, fingerprint("none"), nowhere, do)
+    lacking = "found no browser; install Chromium or Chrome, or name one in VAE_BOOK_BROWSER"
+    unless_there(find_browser, "browser", "getting a browser for the tests", get, lacking)
 
 
 def find_firefox() -> str | None:
@@ -280,16 +289,10 @@ def lighthouse() -> None:
 
 def firefox() -> None:
     """Firefox, and what moves it: playwright moves only a Firefox of its own."""
-
-    def do(log):
-        from_packages(log, "firefox-esr")
-        if not find_firefox():
-            raise RuntimeError("found no Firefox; install it, or name one in VAE_BOOK_FIREFOX")
-
     npm_locked("firefox", "fetching what moves Firefox")
-    if not find_firefox():
-        what, nowhere = "getting Firefox for its test", ROOT / ".cache" / "nowhere"
-        step("firefox-itself", what, fingerprint("none"), nowhere, do)
+    get = partial(from_packages, name="firefox-esr")
+    lacking = "found no Firefox; install it, or name one in VAE_BOOK_FIREFOX"
+    unless_there(find_firefox, "firefox-itself", "getting Firefox for its test", get, lacking)
 
 
 def find_python(version: tuple[int, int]) -> Path | None:
@@ -364,21 +367,8 @@ def lab() -> None:
     step("lab", what, fingerprint(requirements), python_of(LAB), do)
 
 
-STEPS = {
-    f.__name__: f
-    for f in (
-        environment,
-        assets,
-        axe,
-        data,
-        browser,
-        firefox,
-        lighthouse,
-        colab,
-        colab_manager,
-        lab,
-    )
-}
+ALL = environment, assets, axe, data, browser, firefox, lighthouse, colab, colab_manager, lab
+STEPS = {step.__name__: step for step in ALL}
 
 
 @contextmanager

@@ -242,9 +242,9 @@ def _draw_blocks(blocks: list[int], folder: Path, seed: int, plant, progress: bo
     how = {"unit": "face", "unit_scale": 50, "desc": "drawing", "leave": False}
     drawn = iter(tqdm(drawn, total=len(starts), disable=not progress, **how))
     for block in blocks:
-        whole = np.concatenate(list(itertools.islice(drawn, BLOCK // 50)))
+        pixels = np.concatenate(list(itertools.islice(drawn, BLOCK // 50)))
         with write_aside(folder / f"{block}.npz") as file:
-            np.savez_compressed(file, pixels=whole)
+            np.savez_compressed(file, pixels=pixels)
 
 
 def _draw_range(seed: int, start: int, count: int, plant) -> np.ndarray:

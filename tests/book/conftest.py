@@ -16,11 +16,11 @@ import nbformat
 import pytest
 import yaml
 from browsing import Visit, listen, new_context
-from explorers import awake
+from explorers import EXPLORERS, awake
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
-from bench_page import ASKED
+from bench_page import ALL_PICTURES, ASKED
 from project import ROOT
 from serve import Quiet
 
@@ -75,6 +75,12 @@ def executed(built) -> dict[str, dict]:
         str(path.relative_to(folder).with_suffix("")): json.loads(path.read_text())
         for path in sorted(folder.rglob("*.ipynb"))
     }
+
+
+def pages_of_explorers() -> dict[str, list[str]]:
+    """Of a small book, a page for each explorer."""
+    shows = "from vaelib import explore\n\nexplore."
+    return {name: [f"# {name}", shows + case.call] for name, case in EXPLORERS.items()}
 
 
 def build_small(source: Path, pages: dict[str, list[str]]) -> Path:
@@ -150,11 +156,7 @@ def visit(browser, address):
 
 READY = """async () => {
   await window.MathJax?.startup.promise;
-  // Of pictures that do not wait a browser does not look how wide they are shown.
-  for (const each of document.querySelectorAll('source[sizes]'))
-    each.sizes = each.sizes.replace('auto, ', '');
-  for (const image of document.images) image.loading = 'eager';
-  await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
+  await (ALL_PICTURES)();
   const views = document.querySelectorAll(
     'script[type="application/vnd.jupyter.widget-view+json"]').length;
   const until = Date.now() + 15000;
@@ -162,7 +164,7 @@ READY = """async () => {
     '.cell_output .jupyter-widgets').length;
   while (views && drawn() < views && Date.now() < until)
     await new Promise((done) => setTimeout(done, 50));
-}"""
+}""".replace("ALL_PICTURES", ALL_PICTURES)
 
 FACTS = """() => {
   const visible = (e) => e.getClientRects().length && getComputedStyle(e).visibility !== 'hidden';

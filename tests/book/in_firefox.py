@@ -17,7 +17,7 @@ from test_explore import node
 from project import ROOT
 from set_up import find_firefox
 
-from .conftest import build_small, serving
+from .conftest import build_small, pages_of_explorers, serving
 
 PUPPETEER = ROOT / ".cache/firefox/node_modules/puppeteer-core/lib/esm/puppeteer/puppeteer-core.js"
 LEVELS_OF = """(all) => all.map((canvas) =>
@@ -28,9 +28,7 @@ READ = "(all) => all.map((e) => e.value ?? e.textContent)"
 @pytest.fixture(scope="module")
 def book(tmp_path_factory) -> Path:
     """A page for each explorer."""
-    shows = "from vaelib import explore\n\nexplore."
-    pages = {name: [f"# {name}", shows + case.call] for name, case in EXPLORERS.items()}
-    return build_small(tmp_path_factory.mktemp("firefox"), pages)
+    return build_small(tmp_path_factory.mktemp("firefox"), pages_of_explorers())
 
 
 @pytest.fixture(scope="module", params=["http", "file"])

@@ -50,7 +50,7 @@ from playwright.sync_api import Page
 from vaelib import explore, explorer_assets, weights
 from vaelib.latent import decode_images
 
-from .conftest import PAGES, PREFIX, barriers, build_small, serving
+from .conftest import PAGES, PREFIX, barriers, build_small, pages_of_explorers, serving
 
 pytestmark = pytest.mark.book
 
@@ -74,8 +74,7 @@ def small_book(tmp_path_factory) -> Path:
     that VAELIB_SMALL_BOOK names (…/html)."""
     if given := os.environ.get("VAELIB_SMALL_BOOK"):
         return Path(given)
-    shows = "from vaelib import explore\n\nexplore."
-    pages = {name: [f"# {name}", shows + case.call] for name, case in EXPLORERS.items()}
+    shows, pages = "from vaelib import explore\n\nexplore.", pages_of_explorers()
     pages["explorer"][0] = ABOVE
     other = "import ipywidgets\n\nipywidgets.IntSlider(description='n')"
     title = "# A slider of somebody else, and an explorer"

@@ -5,7 +5,7 @@ import { network, posterior, readSafetensors } from "./engine.js";
 import { boundsOf, coarsePlane, exactPosterior, weighed } from "./evidence.js";
 import { drawingPad } from "./pad.js";
 import { element, fitMaps, inSight, oncePerFrame, quietSpeaker, sideBySide } from "./page.js";
-import { PlaneMap } from "./plane.js";
+import { PlaneMap, written } from "./plane.js";
 import { newest } from "./slices.js";
 
 // What a reader moves, and how far it goes: see keepState.
@@ -43,7 +43,7 @@ export async function mount({ model, el, load, signal }) {
     return Object.assign(new PlaneMap(canvas, { box: [-1, 1, -1, 1], colours: [], across }), { codes: { z: [], labels: [] } });
   };
   const map = make("vaelib-map vaelib-plot", "The exact posterior, the encoder's ellipse and its draws");
-  const curve = make("vaelib-map vaelib-plot", "The bound over the number of draws, below log p(x)", [1, 10, 100, 1000].map((k) => [Math.log10(k), k.toLocaleString("en")]));
+  const curve = make("vaelib-map vaelib-plot", "The bound over the number of draws, below log p(x)", [1, 10, 100, 1000].map((k) => [Math.log10(k), written(k)]));
   const sums = element("p", { class: "vaelib-sum" });
   const panes = sideBySide(["Draw an image x", pad, undo, " ", wipe], ["p(z|x) and q(z|x)", map.canvas], ["What the bound lacks", curve.canvas]);
   panes.classList.add("vaelib-large");
@@ -60,7 +60,7 @@ export async function mount({ model, el, load, signal }) {
     const nats = (value) => value.toFixed(2).replace("-", "−");
     const k = DRAWS[at];
     const terms = [`log p(x) = ${nats(found.logEvidence)}`, `ELBO = ${nats(found.bounds[0])}`, `gap = ${nats(found.logEvidence - found.bounds[0])} nats`];
-    sums.textContent = `${terms.join("; ")}. With k = ${k.toLocaleString("en")}: ${nats(found.logEvidence - found.bounds[at])} nats are left.`;
+    sums.textContent = `${terms.join("; ")}. With k = ${written(k)}: ${nats(found.logEvidence - found.bounds[at])} nats are left.`;
     speak(sums.textContent);
   });
   let plane;
