@@ -3,9 +3,14 @@
 `make test` runs two files side by side (pytest-xdist, `--dist loadfile`), in the order given here.
 """
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Before torch. Two files run side by side: threads that wait for each other's core spin, and the
+# unit tests took a quarter longer.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = ("notebooks", "book", "live")

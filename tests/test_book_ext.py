@@ -142,6 +142,7 @@ def test_a_page_takes_no_numbers_that_the_book_was_not_built_with(tmp_path):
         assert fetched(path) == size  # plain http: browsers have no crypto.subtle there
 
 
+@pytest.mark.book  # of what the book ships; test_explore.py asks the same of what is written
 def test_bare_modules_pass_the_same_unit_tests(bare_tree):
     files = sorted((bare_tree / "tests" / "js").glob("*.test.mjs"))
     run = subprocess.run([node(), "--test", *files], capture_output=True, text=True, check=False)

@@ -150,7 +150,7 @@ def test_the_exact_posterior_and_its_bounds_are_pytorchs():
     """Of a 2, a 5 and an 8: one gap that draws close, one that they do not, and one between."""
     name, ks, side = "vae-mnist-2d", [1, 10, 100], 0.02
     x, model = explorer_assets.load_digits()[0][[2, 5, 8]], weights.load(name)
-    middles = torch.arange(-5 + side / 2, 5, side)
+    middles = torch.arange(-2.5 + side / 2, 2.5, side)  # beyond is less than shows
     grid = torch.cartesian_prod(middles, middles)
     with torch.no_grad():
         mu, log_var = model.encode(x)
@@ -159,7 +159,7 @@ def test_the_exact_posterior_and_its_bounds_are_pytorchs():
             part @ x.flatten(1).T - torch.nn.functional.softplus(part).sum(1, keepdim=True)
             for part in logits
         ]
-        epsilon = torch.randn(20_000, 1, 2, generator=torch.Generator().manual_seed(0))
+        epsilon = torch.randn(10_000, 1, 2, generator=torch.Generator().manual_seed(0))
         z = mu + (log_var / 2).exp() * epsilon
         log_w = torch.cat(
             [

@@ -55,8 +55,11 @@ WRITING = """() => [...document.querySelectorAll(".figure-box img")]
 # Each element's computed style, kept; and then, by the sheets as the theme brings them, what of it
 # is another.
 KEEP = """() => {
-  globalThis.styleOf = (e) => Object.fromEntries([...getComputedStyle(e)].map((name) =>
-    [name, getComputedStyle(e).getPropertyValue(name)]));
+  globalThis.properties = [...getComputedStyle(document.body)];
+  globalThis.styleOf = (e) => {
+    const style = getComputedStyle(e);
+    return properties.map((name) => style.getPropertyValue(name));
+  };
   globalThis.was = new Map([...document.querySelectorAll("*")].map((e) => [e, styleOf(e)]));
   return was.size;
 }"""
@@ -73,10 +76,11 @@ SWAP = """async (names) => {
 OTHER = """() => {
   const other = [];
   for (const [e, before] of was)
-    for (const [name, value] of Object.entries(styleOf(e)))
-      if (e.isConnected && value !== before[name])
-        other.push(`${e.tagName}.${e.className} ${name}: ${value} without a rule that is gone, ` +
-          `it is ${before[name]}`);
+    if (e.isConnected)
+      for (const [i, value] of styleOf(e).entries())
+        if (value !== before[i])
+          other.push(`${e.tagName}.${e.className} ${properties[i]}: ${value} without a rule that ` +
+            `is gone, it is ${before[i]}`);
   return other.slice(0, 5);
 }"""
 SHEETS = {
