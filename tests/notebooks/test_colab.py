@@ -74,9 +74,12 @@ def versions() -> dict[str, str]:
     return json.loads(subprocess.check_output([COLAB_PYTHON, "-I", "-c", code], text=True))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fresh_colab():
-    """A runtime without vaelib before, and as it was afterwards; yields its versions."""
+    """A runtime without vaelib before, and as it was afterwards; yields its versions. The bootstrap
+    cell is the same in all chapters, so only the first finds it fresh: the others find it as the
+    reader of a second chapter does.
+    """
     uninstall = [COLAB_PYTHON, "-m", "pip", "uninstall", "-q", "-y"]
     subprocess.run([*uninstall, "vaelib"], check=True, capture_output=True)
     before = versions()
