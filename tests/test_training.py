@@ -393,7 +393,8 @@ def test_evaluating_on_no_images_is_refused():
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "lr"])
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
 def test_a_config_that_cannot_train_is_refused_at_once(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be finite and above 0, got {value}"):
+    wanted = "finite and above 0" if name == "lr" else "a whole number, at least 1"
+    with pytest.raises(ValueError, match=f"{name} must be {wanted}, got {value}"):
         Config(**{name: value})
 
 

@@ -44,10 +44,10 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
-        above_0(epochs=self.epochs, batch_size=self.batch_size, lr=self.lr)
-        at_least_0(beta=self.beta, warmup_epochs=self.warmup_epochs)
         whole(1, epochs=self.epochs, batch_size=self.batch_size)
         whole(0, seed=self.seed)
+        above_0(lr=self.lr)
+        at_least_0(beta=self.beta, warmup_epochs=self.warmup_epochs)
 
 
 @dataclass(frozen=True)
