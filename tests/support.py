@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from hypothesis import settings
@@ -20,6 +21,11 @@ TINY_AE = Architecture(kind="ae", encoder_hidden=(16,), decoder_hidden=(16,), im
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def free(size: float) -> SimpleNamespace:
+    """A psutil of a machine with ``size`` bytes of free memory."""
+    return SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=size))
 
 
 def bars(n: int = 64, seed: int = 0) -> Images:

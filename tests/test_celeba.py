@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pyarrow import parquet
-from support import generator
+from support import free, generator
 
 from vaelib import _download, images, photographs
 from vaelib.data import DataError, celeba
@@ -298,19 +298,15 @@ def test_all_sets_share_one_tensor(kept):
 
 
 def test_too_many_faces_for_the_memory_are_refused_before_any_is_read(folder, monkeypatch):
-    monkeypatch.setattr(images, "free_memory", lambda: 500_000.0)
+    monkeypatch.setattr(images, "psutil", free(500_000.0))
     monkeypatch.setattr(photographs, "_decode", lambda *_: pytest.fail("it began to read"))
     refused(folder.parent, "60 faces of 64 x 64 need 1 MB of memory", "0 MB are free", "for fewer")
 
 
 def test_memory_that_torch_is_denied_is_a_clear_error(monkeypatch):
-    monkeypatch.setattr(images, "free_memory", lambda: float("inf"))  # as where nobody can tell
+    monkeypatch.setattr(images, "psutil", free(float("inf")))
     with pytest.raises(DataError, match=r"memory, which cannot be had: .*Ask for fewer"):
         images.room(10**14, 3, 64)  # more than any machine can address
-
-
-def test_free_memory_is_a_plausible_number():
-    assert images.free_memory() > 2**20
 
 
 # --- Bad input ------------------------------------------------------------------------------
@@ -649,9 +645,11 @@ def test_fewer_whole_shards_than_wanted_is_a_clear_error(hub, tmp_path, monkeypa
     refused(tmp_path, "0 of 132 shards are whole, wanted were 1", shards=1)
 
 
-@pytest.mark.parametrize("shards", [0, -1, 133])
+@pytest.mark.parametrize("shards", [0, -1, 133, 2.5])
 def test_a_number_of_shards_that_cannot_be_is_refused(tmp_path, shards):
-    with pytest.raises(ValueError, match=f"shards is 1 to 132, the number there is; got {shards}"):
+    with pytest.raises(
+        ValueError, match=f"shards must be a whole number, from 1 to 132, got {shards}"
+    ):
         celeba(tmp_path, shards=shards)
 
 

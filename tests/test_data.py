@@ -927,6 +927,7 @@ def test_images_can_be_sliced_listed_indexed_and_looped_over():
     assert images[images.labels == images.labels[0]].labels.unique().tolist() == [images.labels[0]]
     assert images[3].pixels.equal(images.pixels[3:4])
     assert images[-1].pixels.equal(images.pixels[-1:])
+    assert images[np.int64(3)].pixels.equal(images.pixels[3:4])
     assert [image.labels.item() for image in images] == images.labels.tolist()
     with pytest.raises(IndexError):
         images[10]
@@ -962,6 +963,13 @@ def faces(n: int = 10) -> Faces:
     """Faces of which each has a grey of its own, and at random some of three attributes."""
     pixels = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, 3, 8, 8)
     return Faces(pixels, torch.rand(n, 3, generator=generator()) < 0.5, ATTRIBUTES)
+
+
+def test_faces_come_from_float_pixels_too():
+    given = faces()
+    again = Faces.from_float(given.float(), given.labels, names=ATTRIBUTES)
+    assert again.pixels.equal(given.pixels)
+    assert again.has("Smiling").equal(given.has("Smiling"))
 
 
 def greys(part: Faces) -> list[int]:

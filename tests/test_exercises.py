@@ -368,6 +368,12 @@ WRONG = {
         (lambda u, mu, log_var: mu + sigma(log_var) * (u - 0.5), "still uniform"),
         (lambda u, mu, log_var: mu + sigma(log_var) * 12**0.5 * (u - 0.5), "too few"),
         (lambda u, mu, log_var: mu + sigma(log_var) * torch.randn(mu.shape), "look at u"),
+        (
+            lambda u, mu, log_var: (
+                mu + sigma(log_var) * torch.tensor(numpy.random.randn(*mu.shape))
+            ),
+            "Where does chance enter",
+        ),
         (lambda u, mu, log_var: mu + sigma(log_var) * u.logit() * 3**0.5 / math.pi, "too many"),
         (lambda u, mu, log_var: mu + sigma(log_var) * (2 * u - 1).sign(), "only 2 different"),
         (lambda u, mu, log_var: sigma(log_var) * torch.special.ndtri(1 - u), "no mu in this"),
@@ -703,7 +709,7 @@ def test_a_right_sampler_passes_whatever_its_luck(name, seed):
     def lucky(*inputs):
         mu, log_var = inputs[-2:]
         if name == "normal_from_uniform":
-            order = torch.randperm(len(mu), generator=generator)
+            order = torch.randperm(len(mu), generator=torch.Generator().manual_seed(seed))
             return mu + sigma(log_var) * torch.special.ndtri(inputs[0][order])
         return mu + sigma(log_var) * torch.randn(mu.shape, generator=generator)
 

@@ -793,8 +793,9 @@ def test_replay_starts_at_the_asked_step_and_refuses_others():
     assert slider.value == slider.max == canvas.frame == 23
     bundle = explorer._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
-    with pytest.raises(ValueError, match="frame is one of 24, from 0 to 23; got 24"):
-        explore.training_replay(frame=24)
+    for frame in (24, -25, 1.5):
+        with pytest.raises(ValueError, match=f"frame must be .*, from -24 to 23, got {frame}"):
+            explore.training_replay(frame=frame)
 
 
 def test_kl_playground_starts_where_asked_and_refuses_what_its_sliders_cannot_reach():

@@ -99,9 +99,15 @@ def test_the_shipped_flow_of_faces_knows_the_twelve_active_latents():
     assert (len(flow.active), flow.latent_dim, flow.attributes) == (12, 32, 7)
 
 
-@pytest.mark.parametrize("depth", [0, 101])
+@pytest.mark.parametrize("steps", [0, -1, 1.5])
+def test_a_way_of_no_steps_or_of_half_ones_is_refused(steps):
+    with pytest.raises(ValueError, match=f"steps must be a whole number, at least 1, got {steps}"):
+        tiny().sample(3, steps=steps)
+
+
+@pytest.mark.parametrize("depth", [0, 101, 2.5])
 def test_a_depth_that_no_network_has_is_refused_and_the_ends_are_not(depth):
     assert len(Flow(5, [1], width=2, depth=1).hidden) == 1
     assert len(Flow(5, [1], width=2, depth=100).hidden) == 100
-    with pytest.raises(ValueError, match=f"from 1 to 100; got {depth}"):
+    with pytest.raises(ValueError, match=f"from 1 to 100, got {depth}"):
         Flow(5, [1], width=2, depth=depth)

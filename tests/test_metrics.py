@@ -169,6 +169,16 @@ def test_drawing_is_fixed_by_its_seed_alone(how):
     assert not drawn[0].equal(drawn[2])
 
 
+@pytest.mark.parametrize("how", metrics.SAMPLERS)
+def test_codes_of_a_single_latent_are_drawn_too(how):
+    z = 3 * normal(3000, 1) + 5
+    drawn = metrics.sample_codes(codes_of(z), 3000, how)
+    assert drawn.shape == (3000, 1)
+    if how in ("gaussian", "mixture"):
+        assert abs(drawn.mean() - z.mean()) < 0.3
+        assert abs(drawn.std() - z.std()) < 0.3
+
+
 def test_an_unknown_way_of_drawing_lists_the_known_ones():
     with pytest.raises(ValueError, match="prior, box, gaussian, mixture; got 'bax'"):
         metrics.sample_codes(codes_of(normal(10, 2)), 10, "bax")
@@ -591,6 +601,14 @@ def test_covered_is_the_prior_by_what_training_images_gave(by_hand, monkeypatch)
     assert fitted.equal(latent.encode_images(model, train, 3).z)
     assert held_out.equal(latent.encode_images(model, test[:500], 3).z)
     assert prior.equal(latent.sample_prior(100, 2, 3))
+
+
+def test_a_model_of_a_single_latent_has_a_score_and_no_room(by_hand):
+    _, judge, train, test, _ = by_hand
+    model = Architecture(latent_dim=1, encoder_hidden=(4,), decoder_hidden=(4,)).build()
+    score = metrics.scoreboard(model, judge, train[:500], test[:500], samples=100, threshold=0.9)
+    assert score.room is None
+    assert len(score.nats) == 1
 
 
 def test_the_threshold_is_that_of_the_held_out_images(by_hand):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support import SHAPE, generator
 from torch import nn
 
-from vaelib.models import VAE, Architecture, Autoencoder, Judge, seeded
+from vaelib.models import VAE, Architecture, Autoencoder, Judge, seeded, taking
 
 BODIES = {"mlp": (16, 12), "conv": (4, 6)}
 
@@ -231,6 +231,11 @@ def test_a_judge_gives_one_log_odds_per_digit():
     with seeded(0):
         judge = Judge()
     assert judge(torch.rand(3, 1, 28, 28)).shape == (3, 10)
+
+
+def test_memory_that_a_gpu_has_not_is_not_told_as_a_wrong_shape():
+    with pytest.raises(torch.cuda.OutOfMemoryError), taking(Judge(), torch.zeros(1)):
+        raise torch.cuda.OutOfMemoryError("tried to allocate 8 GiB")
 
 
 def test_every_parameter_of_a_vae_gets_a_gradient():

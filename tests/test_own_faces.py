@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support import free
 
 import vaelib
 from vaelib import images
@@ -232,7 +233,7 @@ def test_a_size_that_cannot_be_is_refused(own, size):
 
 
 def test_too_many_pictures_for_the_memory_are_refused(own, monkeypatch):
-    monkeypatch.setattr(images, "free_memory", lambda: 1e5)
+    monkeypatch.setattr(images, "psutil", free(1e5))
     refused(own, f"{N} faces of 64 x 64 need 0 MB of memory, which cannot be had")
 
 

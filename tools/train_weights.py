@@ -523,9 +523,10 @@ def thin(model, train: data.Images, sampler: str) -> float:
     """Share of 2,000 draws around which there are fewer than half of the codes that the sampler
     promises: chapter 4, reason 3, defines it."""
     seen = encode_images(model, train[:20_000])
-    z, reference = (
-        metrics.sample_codes(seen, count, sampler, count).double() for count in (2000, 20_000)
-    )
+    # One fit makes both. A mixture draws component by component, hence the new order.
+    drawn = metrics.sample_codes(seen, 22_000, sampler).double()
+    drawn = drawn[torch.randperm(22_000, generator=torch.Generator().manual_seed(0))]
+    z, reference = drawn[:2000], drawn[2000:]
     reach = KDTree(reference.numpy()).query(z.numpy(), 50)[0][:, -1]
     found = KDTree(seen.z.double().numpy()).query_radius(z.numpy(), reach, count_only=True)
     return float((found < 25).mean())

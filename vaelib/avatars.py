@@ -259,5 +259,5 @@ def _read(path: Path) -> np.ndarray | None:
             pixels = content["pixels"]
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
         return None
-    whole = pixels.shape == (BLOCK, 3, SIZE, SIZE) and pixels.dtype == np.uint8
-    return pixels if whole else None
+    fits = pixels.shape == (BLOCK, 3, SIZE, SIZE) and pixels.dtype == np.uint8
+    return pixels if fits else None

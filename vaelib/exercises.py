@@ -46,13 +46,15 @@ def check_normal_from_uniform(answer: Callable | None) -> Verdict:
     mu, log_var = _two_kinds()
     u, other = (torch.special.ndtr(_normal(*mu.shape, seed=seed)) for seed in (0, 1))
     draws = []
-    for uniform in (u, other):
+    for uniform in (u, other, u):
         with seeded(0):  # Box and Muller may draw more numbers, and each time alike
             z = _call(answer, (uniform.float(), mu, log_var), mu.shape)
         if isinstance(z, Verdict):
             return z
         draws.append(z.detach())
     z, sigma = draws[0], (log_var / 2).exp()
+    if not _same(draws[2], z):
+        return Verdict(WRONG, SENTENCES["chance"])
     mistakes = {
         "u not looked at": draws[1],
         "the CDF of u": mu + sigma * torch.special.ndtr(u),
@@ -479,7 +481,7 @@ def _judge(
             return _wrong_shape(got, right.shape, inputs)
         again = _call(answer, inputs)
         if isinstance(again, Tensor) and not _same(got, again.detach()):
-            return Verdict(WRONG, "Two calls with the same inputs differ. Where does chance enter?")
+            return Verdict(WRONG, SENTENCES["chance"])
         if not (unforeseen or number or got.isfinite().all()):
             return Verdict(WRONG, "Some values are infinite or not a number.")
         name = unforeseen or ("built in" if number else "")

@@ -14,7 +14,6 @@ from vaelib import weights
 STATIC = Path(__file__).parent / "static"
 BETAS = {f"beta-{beta}".replace(".", "p"): beta for beta in (0, 0.1, 0.5, 1, 2, 4, 8)}
 FACE_MODEL, FLOW = "vae-avatars", "flow-avatars"
-TOOL = "python tools/codes.py"
 
 
 def asset(path: str) -> Path:
@@ -29,13 +28,6 @@ def asset(path: str) -> Path:
     raise FileNotFoundError(f"{path} is no file of vaelib {'/, '.join(folders)}/")
 
 
-def read(path: Path, why: str) -> dict[str, torch.Tensor]:
-    """A file's tensors; WeightsError with ``why`` it is needed where it is not there."""
-    if not path.is_file():
-        raise weights.WeightsError(f"{path.name} is missing: {why}, or install vaelib again.")
-    return weights.read(path)[1]
-
-
 def codes_path(name: str) -> Path:
     """Where the codes of the model ``name`` are kept."""
     return weights.FOLDER / f"{name}.codes.safetensors"
@@ -47,7 +39,7 @@ def load_codes(name: str) -> dict[str, torch.Tensor]:
     path = codes_path(name)
     if not path.is_file():
         weights.recipe(name)  # an unknown name is the likelier mistake, and has its own message
-    return read(path, f"the explorer draws its map from it. In a clone run `{TOOL} {name}`")
+    return weights.read(path)[1]
 
 
 def load_digits() -> tuple[torch.Tensor, list[int]]:

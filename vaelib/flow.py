@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from vaelib.images import whole
+
 
 class Flow(nn.Module):
     """The velocity at which noise moves to become codes.
@@ -22,8 +24,7 @@ class Flow(nn.Module):
         width: int = 384, depth: int = 4,
     ):  # fmt: skip
         super().__init__()
-        if not 1 <= depth <= 100:
-            raise ValueError(f"depth is a number of layers, from 1 to 100; got {depth}")
+        whole(1, 100, depth=depth)
         self.latent_dim, self.active, self.attributes = latent_dim, list(active), attributes
         self.first = nn.Linear(len(active) + 16 + attributes, width)
         self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(depth)])
@@ -51,6 +52,7 @@ class Flow(nn.Module):
 def way(velocity: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int) -> Tensor:
     """Where points ``x`` (N, K) of time 0 are after each of ``steps`` steps of the midpoint rule,
     (steps + 1, N, K): the velocity (N, K) in the middle of a step, reached at that of its start."""
+    whole(1, steps=steps)
     points, h = [x], 1 / steps
     for step in range(steps):
         t = x.new_full((len(x),), step * h)

@@ -2,12 +2,11 @@
 
 import difflib
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
-from pathlib import Path
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -43,22 +42,25 @@ class Images:
         return (len(self.pixels),)
 
     @classmethod
-    def from_float(cls, x: Tensor, labels: Tensor | None = None, *, ink: bool = False) -> "Images":
-        """Images from float pixels in [0, 1], rounded to 256 levels; ValueError outside."""
+    def from_float(cls, x: Tensor, labels: Tensor | None = None, **fields) -> "Images":
+        """Images from float pixels in [0, 1], rounded to 256 levels; ValueError outside.
+
+        fields: ``ink``, and of :class:`Faces` the ``names``.
+        """
         if not bool(((x >= 0) & (x <= 1)).all()):  # False for NaN too
             raise ValueError(
                 f"pixels must lie in [0, 1]; got {x.min():.4g} to {x.max():.4g}"
                 f"{' with NaN' if x.isnan().any() else ''}. Divide 8-bit pixels by 255."
             )
         labels = torch.zeros(len(x), dtype=torch.int64) if labels is None else labels
-        return cls((x * 255).round().to(torch.uint8), labels, ink=ink)
+        return cls((x * 255).round().to(torch.uint8), labels, **fields)
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def __getitem__(self, index) -> "Images":
         """The chosen images as a smaller set; ``index`` is a slice, a list or a tensor."""
-        if isinstance(index, int):
+        if isinstance(index, Integral):
             index = range(len(self))[index]  # IndexError past the end, which ends a `for` loop
             index = slice(index, index + 1)
         return replace(self, pixels=self.pixels[index], labels=self.labels[index])
@@ -169,7 +171,7 @@ def room(n: int, channels: int, size: int) -> Tensor:
     needed = n * channels * size**2
     try:
         # Linux grants more than it has, and kills the process that makes use of it.
-        if needed > (free := free_memory()):
+        if needed > (free := psutil.virtual_memory().available):
             raise MemoryError(f"{free / 1e6:,.0f} MB are free")
         return torch.empty(n, channels, size, size, dtype=torch.uint8)
     except (MemoryError, RuntimeError) as error:
@@ -177,11 +179,3 @@ def room(n: int, channels: int, size: int) -> Tensor:
             f"{n:,} faces of {size} x {size} need {needed / 1e6:,.0f} MB of memory, which cannot "
             f"be had: {error}. Ask for fewer, or for a smaller size."
         ) from error
-
-
-def free_memory() -> float:
-    """Bytes that can be had without swapping, where Linux says so."""
-    try:
-        return 1024 * int(re.search(r"MemAvailable: *(\d+)", Path("/proc/meminfo").read_text())[1])
-    except (OSError, TypeError):  # another system, or a kernel that does not say
-        return math.inf

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from vaelib.data import Faces, Images
+from vaelib.images import Faces, Images
 from vaelib.models import Judge, seeded
 
 

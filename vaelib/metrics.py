@@ -104,7 +104,8 @@ def sample_codes(codes: Codes, n: int, how: str, seed: int = 0) -> Tensor:
     prior: N(0, I), which needs no codes at all. The other three are what one can do when the model
     defines no distribution; each is fitted to ``codes.z``: box, uniform in the smallest box that
     holds them; gaussian, a normal distribution with their mean and covariance; mixture, ten
-    Gaussians with full covariance fitted by expectation maximisation.
+    Gaussians with full covariance fitted to the first 10,000 by expectation maximisation, its draws
+    in the order of its Gaussians.
     """
     generator = torch.Generator().manual_seed(seed)
     if how == "prior":
@@ -114,7 +115,8 @@ def sample_codes(codes: Codes, n: int, how: str, seed: int = 0) -> Tensor:
         return low + (high - low) * torch.rand(n, codes.z.shape[1], generator=generator)
     if how == "gaussian":
         normal = torch.randn(n, codes.z.shape[1], generator=generator)
-        return codes.z.mean(0) + normal @ torch.linalg.cholesky(codes.z.T.cov()).T
+        covariance = torch.atleast_2d(codes.z.T.cov())  # of one latent, a number
+        return codes.z.mean(0) + normal @ torch.linalg.cholesky(covariance).T
     if how == "mixture":
         from sklearn.mixture import GaussianMixture
 
@@ -245,7 +247,8 @@ def scoreboard(
     drawn = {how: decode_images(model, z) for how, z in drawn.items()}
     shares = {how: digit_shares(judge, x, threshold) for how, x in drawn.items()}
     prior = sample_prior(samples, held_out.z.shape[1], seed)
-    area = area_per_digit(held_out)
+    flat = held_out.mu.shape[1] == 2
+    area = area_per_digit(held_out) if flat else None
     return Score(
         reconstruction=means.reconstruction,
         kl=means.kl,
@@ -260,7 +263,7 @@ def scoreboard(
         ks_standardised=ks_distance(standardised(held_out.z)).mean().item(),
         sigma=held_out.sigma.median().item(),
         spread=held_out.mu.var(0).mean().sqrt().item(),
-        room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,
+        room=(area.max() / area.min()).item() if flat else None,
         nats=tuple(nats_of_latents(held_out).sort(descending=True).values.tolist()),
     )
 

@@ -179,6 +179,8 @@ def taking(model: nn.Module, x: Tensor):
         raise TypeError(f"{type(model).__name__} takes a tensor, got {x!r:.60}")
     try:
         yield
+    except torch.cuda.OutOfMemoryError:
+        raise
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"{type(model).__name__} cannot take {x.dtype} {tuple(x.shape)}, but images "

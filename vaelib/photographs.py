@@ -300,14 +300,13 @@ def _read_partition(path: Path, files: list[str]) -> list[list[int]]:
 @contextmanager
 def _from_hub(root: Path, shards: int) -> Iterator[_Album]:
     """Faces of the first ``shards`` whole files; each is opened again as its turn comes."""
-    if not 1 <= shards <= SHARDS:
-        raise ValueError(f"shards is 1 to {SHARDS}, the number there is; got {shards}")
+    whole(1, SHARDS, shards=shards)
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise DataError(f'{error.name} is not installed: pip install "vaelib[celeba]"') from error
-    whole, labels, place = [], [], []
+    sound, labels, place = [], [], []
     for number in range(SHARDS):
         path = _shard(root, number)
         try:
@@ -322,21 +321,21 @@ def _from_hub(root: Path, shards: int) -> Iterator[_Album]:
             wrong = wrong or f"labels {', '.join(map(repr, list(odd)[:5]))}"
             raise DataError(f"{path}: {wrong}; expected image and 40 attributes that are 1 or -1")
         labels += zip(*[[value == 1 for value in column] for column in columns])
-        place += [(len(whole), row) for row in range(len(table))]
-        whole.append(path)
-        if len(whole) == shards:
+        place += [(len(sound), row) for row in range(len(table))]
+        sound.append(path)
+        if len(sound) == shards:
             break
     else:
-        raise DataError(f"{len(whole)} of {SHARDS} shards are whole, wanted were {shards}")
+        raise DataError(f"{len(sound)} of {SHARDS} shards are whole, wanted were {shards}")
 
     @lru_cache(1)  # a shard at a time: all at once are 1.4 GB
     def images(shard: int):
-        return parquet.read_table(whole[shard], columns=["image"])["image"]
+        return parquet.read_table(sound[shard], columns=["image"])["image"]
 
     parts = [[i for i in range(len(place)) if i % 10 in digits] for digits in (range(8), [8], [9])]
     yield _Album(
         tuple(_NAMES), torch.tensor(labels), parts,
-        lambda i: f"{whole[place[i][0]]}, row {place[i][1]}",
+        lambda i: f"{sound[place[i][0]]}, row {place[i][1]}",
         lambda i: images(place[i][0])[place[i][1]].as_py()["bytes"],
         "Delete the file and try again.",
     )  # fmt: skip

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from torch import Tensor
 
-from vaelib.data import Images
+from vaelib.images import Images
 from vaelib.latent import Codes
 
 # Ten colours at least 23 apart (CIE76) for every reader, also with protanopia or deuteranopia, and

@@ -100,6 +100,11 @@ def scores() -> dict[str, dict]:
 
 def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
     """Metadata and tensors of one file, checked; WeightsError says what is wrong."""
+    if not path.is_file():
+        raise WeightsError(
+            f"{path.name} is missing: install vaelib again, or in a clone run "
+            f"`git checkout -- vaelib/{path.parent.name}` or `python tools/codes.py`."
+        )
     content = path.read_bytes()
     try:
         (length,) = struct.unpack("<Q", content[:8])
@@ -152,5 +157,5 @@ def _damaged(path: Path, why: str) -> str:
     name = path.name.split(".")[0]
     return (
         f"{path.name} is damaged: {why}. Install vaelib again, or in a clone run "
-        f"`git checkout -- {path.parent.name}` or `make weights ONLY={name}`."
+        f"`git checkout -- vaelib/{path.parent.name}` or `make weights ONLY={name}`."
     )

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from vaelib import avatars, latent, plots, weights
-from vaelib.explorer_assets import FACE_MODEL, STATIC, TOOL, read
+from vaelib.explorer_assets import FACE_MODEL, STATIC
 from vaelib.explorers.widgets import Explorer, canvas, slider
 from vaelib.images import attribute_index, whole
 
@@ -86,8 +86,7 @@ def load_mixer() -> dict[str, torch.Tensor]:
     of each attribute; ``pictures`` (12, 8, 3, 64, 64) in [0, 1], each face as drawn and then its
     counterfactual in each attribute. WeightsError where the file is not there.
     """
-    path = STATIC / "mixer.safetensors"
-    tensors = read(path, f"the attribute mixer shows its faces. In a clone run `{TOOL}`")
+    tensors = weights.read(STATIC / "mixer.safetensors")[1]
     sheet = np.asarray(Image.open(io.BytesIO(tensors.pop("png").numpy().tobytes())))
     tiles = torch.tensor(sheet).unflatten(0, (-1, avatars.SIZE)).unflatten(2, (-1, avatars.SIZE))
     pictures = tiles.permute(0, 2, 4, 1, 3).float() / 255

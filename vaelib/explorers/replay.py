@@ -5,6 +5,7 @@ import torch
 from vaelib import plots, weights
 from vaelib.explorer_assets import STATIC
 from vaelib.explorers.widgets import KINDS, Explorer, canvas, slider, square_box
+from vaelib.images import whole
 
 
 def training_replay(frame: int = 0) -> Explorer:
@@ -15,8 +16,7 @@ def training_replay(frame: int = 0) -> Explorer:
     """
     tensors = load_replay()
     count = len(tensors["steps"])
-    if not -count <= frame < count:
-        raise ValueError(f"frame is one of {count}, from 0 to {count - 1}; got {frame}")
+    whole(-count, count - 1, frame=frame)
     frame %= count
     boxes = [square_box(tensors[f"{kind}.codes"].flatten(0, 1)) for kind in KINDS]
     shown = canvas("replay", frame=float(frame), boxes=boxes, colours=plots.DIGIT_COLORS)
