@@ -1,4 +1,4 @@
-"""Mistakes found in published VAEs, each as a formula that stands where the right one belongs.
+"""Mistakes found in published code, each as a formula that stands where the right one belongs.
 
 The one list of them: the checkers of :mod:`vaelib.exercises` know wrong answers by it, and a page
 can show each by its name. ``MISTAKES["mean over pixels"].loss`` is a loss that

@@ -102,7 +102,7 @@ class VAE(nn.Module):
 
 
 def _standard_normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    # torch.randn_like takes no generator before torch 2.9.
+    # torch.randn_like takes no generator before torch 2.10.
     return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=like.device)
 
 
