@@ -103,7 +103,7 @@ def read(path: Path) -> tuple[dict, dict[str, Tensor]]:
     if not path.is_file():
         raise WeightsError(
             f"{path.name} is missing: install vaelib again, or in a clone run "
-            f"`git checkout -- vaelib/{path.parent.name}` or `python tools/codes.py`."
+            f"`git checkout -- vaelib/{path.parent.name}`; tools/codes.py or replay.py wrote it."
         )
     content = path.read_bytes()
     try:
