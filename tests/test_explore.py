@@ -42,7 +42,7 @@ from vaelib import (
     weights,
 )  # fmt: skip
 from vaelib.data import Faces, Images
-from vaelib.explorers import mixer, widgets
+from vaelib.explorers import betas, mixer, widgets
 from vaelib.models import Architecture
 
 ROOT = Path(__file__).parents[1]
@@ -815,7 +815,7 @@ def test_the_still_of_a_beta_shows_its_own_samples_costs_and_codes(still_of, bet
     assert still.calls["pictures"][0]["columns"] == 5
     bars = next(ax for ax in still.figure.axes if ax.patches and ax.get_ylabel() == "KL (nats)")
     kl, active = shown["kl"][position], shown["active"][position]
-    assert [*bars.get_xticks()][:: len(bars.get_xticks()) - 1] == [1, 16]
+    assert bars.get_xticks().tolist() == [1, 4, 8, 12, 16]
     for k, bar in enumerate(bars.patches):
         assert bar.get_x() + bar.get_width() / 2 == pytest.approx(k + 1)
         assert bar.get_height() == pytest.approx(max(kl[k].item(), 0.07))
@@ -838,6 +838,18 @@ def test_the_still_of_a_beta_shows_its_own_samples_costs_and_codes(still_of, bet
         f"β = {beta}: rate {rate:.1f} nats, distortion {distortion:.1f} nats, "
         f"{int(active.sum())} active"
     )
+
+
+def test_the_still_of_a_beta_holds_codes_that_leave_the_prior_in_one_latent_alone(
+    still_of, monkeypatch
+):
+    shown = explore.load_betas()
+    shown["codes"][..., 0] += 10
+    monkeypatch.setattr(betas, "load_betas", lambda: shown)
+    (cloud,) = still_of(explore.beta_explorer(1)).maps()
+    ends = [*cloud["ax"].get_xlim(), *cloud["ax"].get_ylim()]
+    assert ends == pytest.approx(explore.square_box(shown["codes"][3]))
+    assert ends[1] > 10
 
 
 def test_the_still_of_the_kl_has_the_curves_where_the_sliders_start(still_of):

