@@ -272,6 +272,12 @@ def untrained_mixer(untrained_faces, monkeypatch) -> Path:
     return untrained_faces
 
 
+@pytest.mark.parametrize("name", ["kl_playgound", "__none__"])
+def test_an_explorer_that_there_is_not_is_an_error_with_its_name(name):
+    with pytest.raises(AttributeError, match=f"'vaelib.explorers' has no attribute '{name}'"):
+        getattr(explore, name)
+
+
 def embedded_state(make) -> dict:
     """The states that a page holds for what ``make()`` makes, as a notebook's build stores them."""
     widgets = ipywidgets.widgets.widget._instances

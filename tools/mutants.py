@@ -229,6 +229,26 @@ EQUIVALENT = {
         "flips = not morph and len(moved) == 1 and (alphas[moved[0]] > 0) != bool(has[moved[0]])",
         "> -> >=",
     ): "what is moved is not 0",
+    **{
+        ("vaelib/explorers/reparameterise.py", line, "mu -> z"): "the exact posterior is drawn "
+        "with an epsilon of 0: z is mu"
+        for line in (
+            "grid = mu + sigma * torch.cartesian_prod(steps, steps)",
+            "plane.contourf(*(mu + sigma * steps[:, None]).T.numpy(), density.numpy(), "
+            'cmap="Oranges")',
+        )
+    },
+    (
+        "vaelib/explorers/reparameterise.py",
+        "log_p_x = -losses.bernoulli_nll(model.decode(grid), "
+        "picture.expand(len(grid), -1, -1, -1))",
+        "-1 -> 1",
+    ): "the digits have one channel",
+    (
+        "vaelib/explorers/reparameterise.py",
+        "angle = torch.linspace(0, 2 * math.pi, 100)",
+        "0, 2 * math.pi -> 2 * math.pi, 0",
+    ): "a circle drawn the other way round",
     (
         "vaelib/metrics.py",
         "return torch.zeros(codes.mu.shape[1])",
