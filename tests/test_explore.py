@@ -356,6 +356,14 @@ def test_the_canvas_names_its_sliders_and_nothing_links_them_beside_it(shipped):
             ]
 
 
+def test_what_is_empty_is_not_in_a_page_but_is_told_to_who_asks_for_it():
+    explorer = explore.kl_playground()
+    for widget in (explorer, *explorer.children):
+        state = widget.get_state()
+        assert [name for name, value in state.items() if value is None or value == ()] == []
+        assert widget.get_state("tooltip") == {"tooltip": None}
+
+
 def test_the_installed_anywidget_hands_out_what_finds_the_sliders():
     front_end = Path(anywidget.__file__).parent / "nbextension" / "index.js"
     proxy = re.search(r"save_changes: model\.save_changes.*?\n  };", front_end.read_text(), re.S)
