@@ -1286,6 +1286,8 @@ def test_missing_codes_and_unknown_names_say_what_to_do(shipped):
         explore.latent_explorer(*shipped)
     with pytest.raises(weights.WeightsError, match="Did you mean 'ae-tiny'"):
         explore.latent_explorer("ae-tin")
+    with pytest.raises(weights.WeightsError, match="Did you mean 'ae-tiny'"):
+        explore.draw_a_digit("ae-tin")
 
 
 @pytest.mark.parametrize(
