@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -556,6 +557,17 @@ WRONG = {
             ),
             "draws lie far out",
         ),
+        (
+            lambda mu, log_var: in_the_first_alone(mu, lambda m: 1.5 * torch.randn(m.shape)),
+            "spread wrongly",
+        ),
+        (
+            lambda mu, log_var: mu * (torch.arange(mu.shape[1]) > 0) + torch.randn(mu.shape),
+            "spread wrongly",
+        ),
+        (lambda mu, log_var: mu + torch.randn(mu.shape), "spread wrongly"),
+        (lambda mu, log_var: 0.15 + torch.randn(mu.shape), "spread wrongly"),
+        (lambda mu, log_var: torch.randn(mu.shape), "draws of N(0, 1)"),
         (lambda mu, log_var: mu + 0.15 + sigma(log_var) * torch.randn(mu.shape), "around mu"),
         (lambda mu, log_var: 0.15 + sigma(log_var) * torch.randn(mu.shape), "around mu"),
         (lambda mu, log_var: mu + sigma(log_var) * of_values(99, mu.shape), "only 99 different"),
@@ -807,6 +819,20 @@ def test_an_answer_that_changes_its_inputs_is_judged_by_what_it_returns(name):
 )
 def test_a_wrong_answer_is_told_what_is_wrong(name, k):
     assert WRONG[name][k][1] in said_to(name, k)
+
+
+def test_of_a_spread_that_nobody_foresaw_two_are_said_each_with_its_log_var():
+    asked = []
+
+    def cube_root(mu, log_var):
+        asked.append(log_var[0].tolist())
+        return mu + (log_var / 3).exp() * torch.randn(mu.shape)
+
+    said = exercises.check_reparameterise(cube_root).message
+    told = re.findall(r"by (\S+) where (?:log_var|it) is (-?\d+\.\d+)", said)
+    (one, at_one), (two, at_two) = [[float(number) for number in pair] for pair in told]
+    assert [at_one, at_two] == pytest.approx([asked[0][0], asked[0][2]])
+    assert [one, two] == pytest.approx([math.exp(at_one / 3), math.exp(at_two / 3)], rel=0.05)
 
 
 def _raises(*_):

@@ -88,6 +88,10 @@ EQUIVALENT = {
             ("if together.max() > 0.9:", "> -> >="),
             ("if together.max() > 0.07:", "> -> >="),
             ("return (spread / sigma).log().abs() > 0.05", "> -> >="),
+            (
+                "if not _far(spread, torch.ones(())).any() and (mean.abs() < 0.1).all():",
+                "< -> <=",
+            ),
         )
     },
     **{
