@@ -99,6 +99,20 @@ EQUIVALENT = {
         "a relative tolerance of 1e-4 of the one or the other"
         for line, change in (
             ("if _same(z, values):", "z, values -> values, z"),
+            ("if _same(got, values):", "got, values -> values, got"),
+            ("if _same(got, right):", "got, right -> right, got"),
+            (
+                "if isinstance(again, Tensor) and not _same(got, again.detach()):",
+                "got, again.detach() -> again.detach(), got",
+            ),
+            (
+                "got.detach().double(), values.double(), rtol=1e-4, atol=1e-5, equal_nan=True",
+                "got.detach().double(), values.double() -> values.double(), got.detach().double()",
+            ),
+            (
+                "wrong = ~torch.isclose(got.detach(), right, rtol=1e-4, atol=1e-5)",
+                "got.detach(), right -> right, got.detach()",
+            ),
             (
                 "fits = [_same(a.T @ a, codes.T.cov(correction=correction)) "
                 "for correction in (0, 1)]",
@@ -177,6 +191,8 @@ EQUIVALENT = {
                 "1.7 -> 3.4",
             ),
             ("pairs = [code / 2 for code in short], other", "2 -> 3"),
+            ("_SIZES, _IMAGES = ((4, 3), (7, 2)), ((4, 2, 3, 5), (3, 1, 4, 2))", "7 -> 8"),
+            ("_SIZES, _IMAGES = ((4, 3), (7, 2)), ((4, 2, 3, 5), (3, 1, 4, 2))", "4 -> 5"),
             (
                 "return _judge(answer, explain, *((mu, number > 0) for mu, number in draws))",
                 "> -> >=",
@@ -203,6 +219,11 @@ EQUIVALENT = {
         "values = min(len(column.round(decimals=4).unique()) for column in epsilon.T)",
         "4 -> 5",
     ): "float32 leaves of an epsilon more than five decimals",
+    (
+        "vaelib/exercises.py",
+        "side = got.detach()[wrong] > right[wrong]",
+        "> -> >=",
+    ): "what is wrong is not what is right",
     (
         "vaelib/exercises.py",
         'side = "few" if tails.mean() < 0 else "many"',
