@@ -2,13 +2,15 @@
 
 import json
 import math
+import re
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy
 import pytest
 import torch
-from torch.distributions import Bernoulli, Laplace, Normal
+from torch.distributions import Bernoulli, Beta, Laplace, Normal
 from torch.distributions import kl_divergence as torch_kl
 from torch.nn import functional as F
 
@@ -122,10 +124,10 @@ def last_two_alike(mu):
     return torch.cat([epsilon[:, :-1], epsilon[:, -2:-1]], dim=1)
 
 
-def blended(mu):
-    """Each latent is N(0, 1), and half of it is its neighbour."""
+def blended(mu, neighbour=1.0):
+    """Each latent is N(0, 1), and a part of it is its neighbour."""
     epsilon = torch.randn(mu.shape)
-    return (epsilon + epsilon.roll(1, 1)) / 2**0.5
+    return (epsilon + neighbour * epsilon.roll(1, 1)) / (1 + neighbour**2) ** 0.5
 
 
 def log_q(z, mu, log_var):
@@ -253,6 +255,34 @@ def light(shape) -> torch.Tensor:
     return draws / draws.std()
 
 
+def of_values(n: int, shape) -> torch.Tensor:
+    """The normal variable in n steps, each as probable: thousandths, of variance 1."""
+    steps = torch.special.ndtri((torch.arange(n) + 0.5) / n)
+    return (steps / steps.std()).round(decimals=3)[torch.randint(n, shape)]
+
+
+def each_twice(mu):
+    """Every epsilon is given to two images, wherever they are."""
+    return torch.randn(len(mu) // 2, mu.shape[1]).repeat(2, 1)[torch.randperm(len(mu))]
+
+
+def slightly_askew(shape) -> torch.Tensor:
+    """Mean 0, variance 1 and as many draws far out as a normal variable has, but askew."""
+    beta = Beta(2.5, 7.0)
+    askew = (beta.sample(shape) - beta.mean) / beta.stddev
+    return torch.where(torch.rand(shape) < 0.6, askew, torch.randn(shape))
+
+
+def in_the_first_alone(mu, other):
+    """A normal epsilon, but for the first latent's."""
+    return torch.cat([other(mu[:, :1]), torch.randn(mu[:, 1:].shape)], dim=1)
+
+
+def moved_by(mu, log_var, factor):
+    """A right sample, and what reaches mu of a gradient is this times the right one."""
+    return mu.detach() + factor * (mu - mu.detach()) + sigma(log_var) * torch.randn(mu.shape)
+
+
 WRONG = {
     "flow_matching_target": [
         (lambda e, z, t: torch.stack([between(z, e, t), z - e]), "have changed places"),
@@ -273,6 +303,7 @@ WRONG = {
         (lambda x, t, h, v: x + h * v(x + h * v(x, t), t + h), "the end of the step"),
         (lambda x, t, h, v: x + h / 2 * (v(x, t) + v(x + h * v(x, t), t + h)), "Heun"),
         (lambda x, t, h, v: v(x + h / 2 * v(x, t), t + h / 2), "the velocity halfway"),
+        (lambda x, t, h, v: x + 0.5 * v(x + 0.25 * v(x, t), t + 0.25), "should come from"),
         (
             lambda x, t, h, v: x + h / 2 * v(x, t) + h * v(x + h / 2 * v(x, t), t + h / 2),
             "step from halfway",
@@ -307,12 +338,12 @@ WRONG = {
             lambda mu, has: (mu * has[:, None]).mean(0) - (mu * ~has[:, None]).mean(0),
             "zeros count in a mean",
         ),
-        (lambda mu, has: mu[has].sum(0) / 3 - mu[~has].sum(0) / 6, "should come from"),
+        (lambda mu, has: mu[has].sum(0) / 3 - mu[~has].sum(0) / 5, "should come from"),
         (
-            lambda mu, has: 3 * mu[has].sum(0) / len(mu) - 1.5 * mu[~has].sum(0) / len(mu),
+            lambda mu, has: 8 * (mu[has].sum(0) / 3 - mu[~has].sum(0) / 5) / len(mu),
             "should come from",
         ),
-        (lambda mu, has: mu[:7][has[:7]].mean(0) - mu[~has].mean(0), "should come from"),
+        (lambda mu, has: mu[:8][has[:8]].mean(0) - mu[~has].mean(0), "should come from"),
         (lambda mu, has: mu[has].mean(0) + mu[~has].mean(0), "values are wrong"),
     ],
     "laplace_nll": [
@@ -428,7 +459,16 @@ WRONG = {
             lambda logits, x: (logits.exp().log1p() - x * logits).sum((1, 2, 3)),
             "at logits of 200",
         ),
-        (lambda logits, x: 15 * per_pixel(logits, x).mean((1, 2, 3)), "should come from"),
+        (lambda logits, x: logits.flatten(1)[:, 0].log() * torch.nan, "not a number"),
+        (
+            lambda logits, x: per_pixel(logits, x).sum((1, 2, 3)).mean(),
+            "averaged over the batch",
+        ),
+        (
+            lambda logits, x: (logits + (-logits).exp().log1p() - x * logits).sum((1, 2, 3)),
+            "at logits of 200",
+        ),
+        (lambda logits, x: 30 * per_pixel(logits, x).mean((1, 2, 3)), "should come from"),
         (lambda logits, x: 4 * per_pixel(logits, x).mean(0).sum() * torch.ones(4), "wrong"),
         (lambda logits, x: per_pixel(logits, x.round()).sum((1, 2, 3)), "values are wrong"),
         (
@@ -446,7 +486,10 @@ WRONG = {
         (lambda codes, epsilon: codes.mean(0) + epsilon * codes.std(0), "correlation"),
         (lambda codes, epsilon: codes.mean(0) + epsilon * codes.var(0), "by its variance"),
         (lambda codes, epsilon: codes.mean(0) + epsilon, "Where is the spread"),
-        (lambda codes, epsilon: gaussian_sample(codes, epsilon)[:2], "shape is (2, 3)"),
+        (
+            lambda codes, epsilon: gaussian_sample(codes, epsilon)[:2],
+            "shape is (2, 3), expected (4, 3), for inputs of shape (40, 3)",
+        ),
         (lambda codes, epsilon: gaussian_sample(codes, torch.randn(epsilon.shape)), "chance"),
         (
             lambda codes, epsilon: gaussian_sample(codes[:50], epsilon),
@@ -490,7 +533,56 @@ WRONG = {
             lambda mu, log_var: mu + (log_var / 2).exp().detach() * torch.randn(mu.shape),
             "no gradient reaches log_var",
         ),
+        (
+            lambda mu, log_var: mu.detach() + sigma(log_var) * torch.randn(mu.shape),
+            "no gradient reaches mu",
+        ),
+        (
+            lambda mu, log_var: moved_by(mu, log_var, torch.arange(mu.shape[1]) % 2),
+            "but their gradient in mu is not",
+        ),
+        (lambda mu, log_var: moved_by(mu, log_var, 1.0015), "but their gradient in mu is not"),
         (lambda mu, log_var: mu.sum(1), "The shape is (20000,)"),
+        # One latent alone is wrong, or all are by little.
+        (
+            lambda mu, log_var: (
+                mu * (torch.arange(mu.shape[1]) > 0) + sigma(log_var) * torch.randn(mu.shape)
+            ),
+            "around mu",
+        ),
+        (
+            lambda mu, log_var: (
+                mu + sigma(log_var) * in_the_first_alone(mu, lambda m: 1.2 * torch.randn(m.shape))
+            ),
+            "spread wrongly",
+        ),
+        (
+            lambda mu, log_var: mu + sigma(log_var) * in_the_first_alone(mu, torch.zeros_like),
+            "Every image",
+        ),
+        (
+            lambda mu, log_var: (
+                mu + sigma(log_var) * in_the_first_alone(mu, lambda m: slightly_askew(m.shape))
+            ),
+            "draws lie far out",
+        ),
+        (
+            lambda mu, log_var: in_the_first_alone(mu, lambda m: 1.5 * torch.randn(m.shape)),
+            "spread wrongly",
+        ),
+        (
+            lambda mu, log_var: mu * (torch.arange(mu.shape[1]) > 0) + torch.randn(mu.shape),
+            "spread wrongly",
+        ),
+        (lambda mu, log_var: mu + torch.randn(mu.shape), "spread wrongly"),
+        (lambda mu, log_var: mu + 1.08 * sigma(log_var) * torch.randn(mu.shape), "spread wrongly"),
+        (lambda mu, log_var: 0.15 + torch.randn(mu.shape), "spread wrongly"),
+        (lambda mu, log_var: torch.randn(mu.shape), "draws of N(0, 1)"),
+        (lambda mu, log_var: mu + 0.15 + sigma(log_var) * torch.randn(mu.shape), "around mu"),
+        (lambda mu, log_var: 0.15 + sigma(log_var) * torch.randn(mu.shape), "around mu"),
+        (lambda mu, log_var: mu + sigma(log_var) * of_values(99, mu.shape), "only 99 different"),
+        (lambda mu, log_var: mu + sigma(log_var) * of_values(100, mu.shape), "Every image"),
+        (lambda mu, log_var: mu + sigma(log_var) * each_twice(mu), "Every image"),
         (lambda mu, log_var: mu + sigma(log_var) * 12**0.5 * (torch.rand(mu.shape) - 0.5), "few"),
         (lambda mu, log_var: mu + sigma(log_var) * torch.randn(mu.shape).sign(), "only 2 diff"),
         (
@@ -513,6 +605,11 @@ WRONG = {
         ),
         (lambda mu, log_var: mu + sigma(log_var) * last_two_alike(mu), "All latents"),
         (lambda mu, log_var: mu + sigma(log_var) * blended(mu), "know of each other"),
+        (lambda mu, log_var: mu + sigma(log_var) * blended(mu, 0.1), "know of each other"),
+        (
+            lambda mu, log_var: mu + sigma(log_var) * in_the_first_alone(mu, halves),
+            "Every image",
+        ),
         (lambda mu, log_var: mu + sigma(log_var.mean(0)) * torch.randn(mu.shape), "spread"),
         (lambda mu, log_var: mu + sigma(log_var[:1]) * torch.randn(mu.shape), "spread"),
         (lambda mu, log_var: mu[:1] + sigma(log_var) * torch.randn(mu.shape), "around mu"),
@@ -537,6 +634,12 @@ WRONG = {
         ),
         (lambda mu, log_var: kl_divergence_sum(mu[:2], log_var[:2]), r"shape is (2,)"),
         (lambda mu, log_var: torch.full((4,), torch.nan), "not a number"),
+        (
+            lambda mu, log_var: kl_divergence_sum(mu, log_var).masked_fill(
+                torch.arange(len(mu)) == 0, torch.nan
+            ),
+            "not a number",
+        ),
         (lambda mu, log_var: kl_divergence_sum(mu, log_var) + 0.1, "4 of 4 values"),
         (lambda mu, log_var: "0.5 * mu**2", "returned a str"),
         (lambda mu, log_var: mu @ log_var, "stopped with RuntimeError"),
@@ -592,6 +695,7 @@ WRONG = {
             "difference of two KLs",
         ),
         (lambda mq, lq, mp, lp: 2 * kl_between(mq, lq, mp, lp), "twice the KL"),
+        (lambda mq, lq, mp, lp: -kl_between(mq, lq, mp, lp), MISTAKES["sign of the KL"].question),
         (lambda mq, lq, mp, lp: kl_between(mq, lq, mp, lp) / 3, "over the latents"),
         (
             lambda mq, lq, mp, lp: (
@@ -651,7 +755,7 @@ WRONG = {
         (lambda start, end, t: slerp(start, end, 0.3), "stands still"),
         (lambda start, end, t: slerp(start, end, 0.5), "values are wrong"),
         (whites_slerp, "White"),
-        (lambda start, end, t: slerp(start, end, t)[:, :3], "shape is"),
+        (lambda start, end, t: slerp(start, end, t)[:, :2], "shape is"),
         (lambda start, end, t: slerp(start, end, t**2), "values are wrong"),
     ],
 }
@@ -733,8 +837,64 @@ def test_a_wrong_answer_is_told_what_is_wrong(name, k):
     assert WRONG[name][k][1] in said_to(name, k)
 
 
+def nearly(epsilon, z, t):
+    """Right but for what float32 may lose: a relative error, and an absolute one near 0."""
+    return RIGHT["flow_matching_target"][0](epsilon, z, t) * (1 + 5e-5) + 9e-6
+
+
+def test_what_float32_loses_is_forgiven_and_not_counted_and_more_is_not():
+    assert exercises.check_flow_matching_target(nearly)
+
+    def one_is_off(*inputs):
+        values = nearly(*inputs)
+        values[0, 0, 0] += 1
+        return values
+
+    assert "1 of 24 values are wrong" in exercises.check_flow_matching_target(one_is_off).message
+    verdict = exercises.check_kl_divergence(lambda *inputs: kl_divergence_sum(*inputs) * 1.0003)
+    assert "4 of 4 values are wrong" in verdict.message
+
+
+def test_of_a_spread_that_nobody_foresaw_two_are_said_each_with_its_log_var():
+    asked = []
+
+    def cube_root(mu, log_var):
+        asked.append(log_var[0].tolist())
+        return mu + (log_var / 3).exp() * torch.randn(mu.shape)
+
+    said = exercises.check_reparameterise(cube_root).message
+    told = re.findall(r"by (\S+) where (?:log_var|it) is (-?\d+\.\d+)", said)
+    (one, at_one), (two, at_two) = [[float(number) for number in pair] for pair in told]
+    assert [at_one, at_two] == pytest.approx([asked[0][0], asked[0][2]])
+    assert [one, two] == pytest.approx([math.exp(at_one / 3), math.exp(at_two / 3)], rel=0.05)
+
+
 def _raises(*_):
     raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_no_two_inputs_are_alike_and_their_axes_cannot_be_taken_for_one_another(name):
+    """Nor can a size of the first case be built in: the last one has none of them."""
+    cases = []
+
+    def listening(*inputs):
+        cases.append([one.clone() for one in inputs if isinstance(one, torch.Tensor)])
+        return RIGHT[name][0](*inputs)
+
+    assert checker(name)(listening)
+    seen = [*cases]
+    assert checker(name)(listening)
+    for case, again in zip(seen, cases[len(seen) :], strict=True):
+        assert all(map(torch.equal, case, again)), "the numbers are the same each time"
+        assert not [1 for one, other in combinations(case, 2) if torch.equal(one, other)]
+    if name == "bernoulli_nll":
+        seen.pop()  # of logits that are far off
+    for case in seen:
+        assert all(len(set(one.shape)) == one.ndim for one in case)
+    if name not in ("reparameterise", "normal_from_uniform"):  # theirs are two kinds of image
+        for one, other in zip(seen[0], seen[-1], strict=True):
+            assert not [n for n, m in zip(one.shape, other.shape, strict=True) if n == m]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import warnings
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ import pytest
 import torch
 import traitlets
 import weight_files
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -40,7 +42,7 @@ from vaelib import (
     weights,
 )  # fmt: skip
 from vaelib.data import Faces, Images
-from vaelib.explorers import mixer, widgets
+from vaelib.explorers import betas, mixer, widgets
 from vaelib.models import Architecture
 
 ROOT = Path(__file__).parents[1]
@@ -270,6 +272,12 @@ def untrained_mixer(untrained_faces, monkeypatch) -> Path:
     return untrained_faces
 
 
+@pytest.mark.parametrize("name", ["kl_playgound", "__none__"])
+def test_an_explorer_that_there_is_not_is_an_error_with_its_name(name):
+    with pytest.raises(AttributeError, match=f"'vaelib.explorers' has no attribute '{name}'"):
+        getattr(explore, name)
+
+
 def embedded_state(make) -> dict:
     """The states that a page holds for what ``make()`` makes, as a notebook's build stores them."""
     widgets = ipywidgets.widgets.widget._instances
@@ -326,7 +334,11 @@ def embedded_bytes(make) -> int:
 def test_the_canvas_names_its_sliders_and_nothing_links_them_beside_it(shipped):
     for make in (
         lambda: explore.latent_explorer(*shipped, z=(0.5, -1.0)),
+        lambda: explore.latent_explorer(*shipped),
         lambda: explore.draw_a_digit("vae-tiny"),
+        lambda: explore.exact_posterior("vae-tiny"),
+        explore.training_replay,
+        explore.noise_to_face,
         explore.kl_playground,
         lambda: explore.beta_explorer(0),
     ):
@@ -338,9 +350,18 @@ def test_the_canvas_names_its_sliders_and_nothing_links_them_beside_it(shipped):
         for trait, (slider, moves, *limits) in canvas["sliders"].items():
             # What is not in a page's state is the scripts' default: for an index, no number.
             assert states[slider].get(moves, 0.0 if moves == "value" else None) == canvas[trait]
+            assert limits == (["low", "high"] if "low" in canvas else [])
             assert [canvas[limit] for limit in limits] == [
                 states[slider][end] for end in ("min", "max")[: len(limits)]
             ]
+
+
+def test_what_is_empty_is_not_in_a_page_but_is_told_to_who_asks_for_it():
+    explorer = explore.kl_playground()
+    for widget in (explorer, *explorer.children):
+        state = widget.get_state()
+        assert [name for name, value in state.items() if value is None or value == ()] == []
+        assert widget.get_state("tooltip") == {"tooltip": None}
 
 
 def test_the_installed_anywidget_hands_out_what_finds_the_sliders():
@@ -489,6 +510,8 @@ SHOWN = {
 def test_an_explorer_starts_as_its_documentation_says(call):
     wanted, beside = SHOWN[call]
     *sliders, canvas = eval(f"explore.{call}").children
+    assert [slider.model_id for slider in sliders] == [at for at, *_ in canvas.sliders.values()]
+    assert {len(widget.model_id) for widget in (*sliders, canvas)} == {8}
     assert len(sliders) == len(wanted)
     for slider, (name, *numbers) in zip(sliders, wanted):
         assert slider.description == name
@@ -519,11 +542,11 @@ def test_a_switch_of_the_playground_reaches_its_ends_and_no_further(trait, low, 
 
 
 def test_a_page_is_told_all_that_the_playgrounds_switches_say():
-    (canvas,) = explore.playground(beta=0.5, noise="fixed", lr=0.01, seed=7).children
+    switches = {"beta": 0.5, "noise": "fixed", "lr": 0.01, "seed": 7, "warm_up": 5}
+    (canvas,) = explore.playground(**switches, mistake=explore.MUSEUM[0]).children
     told = canvas.get_state()
     for name in explore.Playground.class_own_traits():
-        if getattr(canvas, name):  # what is empty is its script's default
-            assert told[name] == getattr(canvas, name), name
+        assert told[name] == getattr(canvas, name), name
 
 
 def test_the_ends_of_a_slider_can_be_reached(shipped, untrained_mixer):
@@ -571,7 +594,10 @@ def still_of(monkeypatch):
     def of(explorer) -> Still:
         calls.clear()
         explorer._repr_mimebundle_()
-        return Still(figures.pop(), dict(calls))
+        still = Still(figures.pop(), dict(calls))
+        for call in chain(*still.calls.values()):
+            assert call["ax"] in still.figure.axes, "drawn on another figure"
+        return still
 
     return of
 
@@ -595,6 +621,100 @@ def assert_map(call: dict, name: str, box: list[float], point) -> None:
     )
 
 
+POINT = ("decoded at (0, 0)", "", "", "equal")
+SAMPLE = [
+    ("1 x 2", "q(z|x), and z in it", "$z_1$", "$z_2$", "equal"),
+    ("1 x 2", "x, decoded $\\mu$, decoded $z$", "", "", "equal"),
+]
+# A still's inches, and of each part: how many stand side by side (rows x columns), its title, what
+# is written on its axes, and whether it is to scale.
+STILLS = {
+    "latent_explorer('ae-mnist-2d', 'vae-mnist-2d')": (
+        (7.2, 5),
+        [
+            *(("2 x 2", kind, "$z_1$", "$z_2$", "equal") for kind in ("Autoencoder", "VAE")),
+            *[("2 x 2", *POINT)] * 2,
+        ],
+    ),
+    "latent_explorer('vae-mnist-2d', None)": (
+        (3.6, 5),
+        [("2 x 1", "VAE", "$z_1$", "$z_2$", "equal"), ("2 x 1", *POINT)],
+    ),
+    "reparameterisation_explorer()": ((7.2, 3.4), SAMPLE),
+    "exact_posterior()": ((7.2, 3.4), SAMPLE),
+    "draw_a_digit()": (
+        (7.2, 3.6),
+        [
+            ("1 x 2", "its μ among the codes", "$z_1$", "$z_2$", "equal"),
+            ("1 x 2", "the image, and its μ decoded", "", "", "equal"),
+        ],
+    ),
+    "training_replay()": (
+        (7.2, 4.6),
+        [
+            *(("2 x 2", kind, "$z_1$", "$z_2$", "equal") for kind in ("Autoencoder", "VAE")),
+            *[("2 x 2", "", "", "", "equal")] * 2,
+        ],
+    ),
+    "kl_playground()": (
+        (7.2, 3.6),
+        [("1 x 1", "mu 1, log_var -1: KL 0.684 nats", "z", "density", "auto")],
+    ),
+    "beta_explorer()": (
+        (7.2, 6),
+        [
+            ("1 x 1", "", "", "", "equal"),
+            ("1 x 2", "what each latent costs", "latent, sorted", "KL (nats)", "auto"),
+            ("1 x 2", "codes of test digits", "$z_{10}$", "$z_{16}$", "equal"),
+        ],
+    ),
+    "attribute_mixer()": (
+        (7.2, 2.2),
+        [
+            *(
+                ("1 x 4", title, "", "", "equal")
+                for title in ("$x$", "$x$ decoded", "$z_{new}$ decoded")
+            ),
+            ("1 x 4", "", "", "", "auto"),
+        ],
+    ),
+    "noise_to_face()": (
+        (7.2, 4.2),
+        [
+            ("2 x 1", "t = 0", "", "", "equal"),
+            ("2 x 1", "t = 0, 0.25, 0.5, 0.75, 1", "", "", "equal"),
+        ],
+    ),
+    "playground()": (
+        (3.6, 5),
+        [("2 x 1", "codes of a trained VAE", "$z_1$", "$z_2$", "equal"), ("2 x 1", *POINT)],
+    ),
+}
+
+
+def test_each_explorer_has_a_still():
+    assert STILLS.keys() >= SHOWN.keys()
+
+
+@pytest.mark.parametrize("call", STILLS)
+def test_a_still_has_its_size_its_parts_and_its_words(still_of, call):
+    figure, (inches, parts) = still_of(eval(f"explore.{call}")).figure, STILLS[call]
+    assert figure.get_size_inches().tolist() == pytest.approx(inches)
+    for k, (ax, (grid, *words, scale)) in enumerate(zip(figure.axes, parts, strict=True)):
+        place = ax.get_subplotspec()
+        rows, columns = place.get_gridspec().get_geometry()
+        assert f"{rows} x {columns}" == grid
+        assert place.num1 == k % (rows * columns) or "beta" in call, "from left to right"
+        assert [ax.get_title(), ax.get_xlabel(), ax.get_ylabel()] == words
+        assert ax.get_aspect() == {"equal": 1, "auto": "auto"}[scale]
+
+
+def test_a_still_is_a_png_whatever_format_a_reader_saves_figures_in():
+    with rc_context({"savefig.format": "svg"}):
+        png = base64.b64decode(explore.kl_playground()._repr_mimebundle_()["image/png"])
+    assert png.startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("zoom", [False, True])
 def test_the_latent_still_decodes_the_point_by_each_model_under_its_map(shipped, still_of, zoom):
     z = (0.5, -1.0)
@@ -609,6 +729,7 @@ def test_the_latent_still_decodes_the_point_by_each_model_under_its_map(shipped,
         assert_map(seen, name, [-4, 4, -4, 4] if zoom else box, z)
         torch.testing.assert_close(sheet["images"], decoded_by(name, z))
         assert sheet["ax"].get_title() == "decoded at (0.5, -1)"
+        assert sheet["images"].shape == (1, 1, 28, 28)
         assert seen["title"] == title
     boxes = [[-4, 4]] if zoom else [pane["box"] for pane in canvas.panes]
     assert (canvas.low, canvas.high) == (min(map(min, boxes)), max(map(max, boxes)))
@@ -624,6 +745,8 @@ def test_the_still_of_a_sample_has_mu_the_sample_and_circles_of_one_two_and_thre
     assert picture.equal(explorer_assets.load_digits()[0][3:4])
     shown = torch.cat([picture, decoded_by(name, mu, z)])
     torch.testing.assert_close(still.pictures(), shown)
+    assert still.calls["pictures"][0]["columns"] == 3
+    assert not still.figure.axes[0].collections, "the exact posterior is another explorer's"
     *circles, way = still.figure.axes[0].get_lines()
     for reach, circle in zip((1, 2, 3), circles, strict=True):
         steps = (torch.tensor(circle.get_xydata()) - mu) / sigma
@@ -633,12 +756,16 @@ def test_the_still_of_a_sample_has_mu_the_sample_and_circles_of_one_two_and_thre
 
 
 def test_the_still_of_the_posterior_has_bayes_density_around_mu(shipped, still_of, monkeypatch):
-    seen = []
-    monkeypatch.setattr(Axes, "contourf", lambda ax, *args, **_: seen.append(args))
+    seen, looks = [], []
+    monkeypatch.setattr(
+        Axes, "contourf", lambda ax, *args, **options: seen.append(args) or looks.append(options)
+    )
     name = shipped[1]
     still = still_of(explore.exact_posterior(name, 4))
     picture, mu, sigma = explore.posterior(name, 4)
     torch.testing.assert_close(still.pictures(), torch.cat([picture, *[decoded_by(name, mu)] * 2]))
+    assert looks == [{"cmap": "Oranges"}], "white where it is 0"
+    assert explore.exact_posterior(name, 4).children[-1].position == 0
     ((z1, z2, density),) = (tuple(map(torch.as_tensor, args)) for args in seen)
     assert density.sum().item() == pytest.approx(1)
     for k, axis in enumerate((z1, z2)):
@@ -662,6 +789,7 @@ def test_the_still_of_a_drawing_has_the_digits_mu_on_its_map(shipped, still_of):
     picture, mu, _ = explore.posterior(name, 5)
     assert_map(still.maps()[0], name, explore.code_box(name), mu.tolist())
     torch.testing.assert_close(still.pictures(), torch.cat([picture, decoded_by(name, mu)]))
+    assert still.calls["pictures"][0]["columns"] == 2
     assert (explorer.children[-1].digit, explorer.children[-1].tour) == (5, False)
     assert "a 5" in explorer._text
 
@@ -698,8 +826,10 @@ def test_the_still_of_a_beta_shows_its_own_samples_costs_and_codes(still_of, bet
     still = still_of(explorer)
     name = [*explorer_assets.BETAS][position]
     torch.testing.assert_close(still.pictures(), decoded_by(name, *shown["z"]))
+    assert still.calls["pictures"][0]["columns"] == 5
     bars = next(ax for ax in still.figure.axes if ax.patches and ax.get_ylabel() == "KL (nats)")
     kl, active = shown["kl"][position], shown["active"][position]
+    assert bars.get_xticks().tolist() == [1, 4, 8, 12, 16]
     for k, bar in enumerate(bars.patches):
         assert bar.get_x() + bar.get_width() / 2 == pytest.approx(k + 1)
         assert bar.get_height() == pytest.approx(max(kl[k].item(), 0.07))
@@ -724,11 +854,33 @@ def test_the_still_of_a_beta_shows_its_own_samples_costs_and_codes(still_of, bet
     )
 
 
+def test_the_still_of_a_beta_holds_codes_that_leave_the_prior_in_one_latent_alone(
+    still_of, monkeypatch
+):
+    shown = explore.load_betas()
+    shown["codes"][..., 0] += 10
+    monkeypatch.setattr(betas, "load_betas", lambda: shown)
+    (cloud,) = still_of(explore.beta_explorer(1)).maps()
+    ends = [*cloud["ax"].get_xlim(), *cloud["ax"].get_ylim()]
+    assert ends == pytest.approx(explore.square_box(shown["codes"][3]))
+    assert ends[1] > 10
+
+
 def test_the_still_of_the_kl_has_the_curves_where_the_sliders_start(still_of):
     still = still_of(explore.kl_playground(mu=-0.5, log_var=1.5))
     (call,) = still.calls["kl_integrand"]
     assert (call["mu"], call["log_var"]) == (-0.5, 1.5)
     assert call["ax"].get_title() == "mu -0.5, log_var 1.5: KL 1.116 nats"
+
+
+@pytest.mark.parametrize("mu", [-2, 2])
+def test_the_legend_of_the_kl_stays_in_its_corner_wherever_the_curves_are(still_of, mu):
+    figure = still_of(explore.kl_playground(mu=mu)).figure
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    legend = ax.get_legend().get_window_extent().transformed(ax.transAxes.inverted())
+    assert legend.x0 < 0.1
+    assert legend.y1 > 0.9
 
 
 @pytest.mark.parametrize("morph", [0.0, 0.25])
@@ -793,6 +945,7 @@ def test_replay_starts_at_the_asked_step_and_refuses_others():
     assert slider.value == slider.max == canvas.frame == 23
     bundle = explorer._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert explore.training_replay(frame=-24).children[-1].frame == 0
     for frame in (24, -25, 1.5):
         with pytest.raises(ValueError, match=f"frame must be .*, from -24 to 23, got {frame}"):
             explore.training_replay(frame=frame)
@@ -875,8 +1028,11 @@ def test_the_mixer_has_a_slider_for_each_attribute_and_starts_where_asked(untrai
     assert explore.attribute_mixer(11).children[-1].other == 0
     bundle = explorer._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
-    for words in ("face 3", "morphed by 0.25 into face 4", "Blond hair +0.5, Beard -1.5"):
-        assert words in bundle["text/plain"]
+    assert "face 3 as drawn" in bundle["text/plain"]
+    assert bundle["text/plain"].endswith(
+        "with morphed by 0.25 into face 4, Blond hair +0.5, Beard -1.5."
+    )
+    assert explore.attribute_mixer()._text.endswith("decoded again with no attribute moved.")
 
 
 @pytest.mark.parametrize(
@@ -982,6 +1138,7 @@ def test_noise_to_face_starts_where_asked():
         ({"time": float("nan")}, "time is from 0 to 1; got nan"),
         ({"steps": 0}, "steps is from 1 to 50; got 0"),
         ({"steps": 2.5}, r"steps must be a whole number, .* got 2\.5"),
+        ({"draw": 2.5}, r"draw must be a whole number, .* got 2\.5"),
         ({"draw": 100}, "draw is from 0 to 99; got 100"),
     ],
 )
@@ -992,16 +1149,21 @@ def test_noise_to_face_refuses_what_it_has_no_place_for(arguments, message):
 
 def test_the_still_of_noise_to_face_shows_the_flows_own_way(monkeypatch):
     """A way of three steps, looked at between the first and the second, and five faces of it."""
-    seen = {"faces": None, "clouds": []}
+    seen = {"faces": None, "clouds": [], "dots": []}
     monkeypatch.setattr(
         plots, "pictures", lambda faces, **options: seen.update(faces=faces, columns=options)
     )
     scatter = Axes.scatter
     monkeypatch.setattr(
         Axes, "scatter", lambda ax, *xy, **options: seen["clouds"].append(torch.stack(xy, 1))
-        or scatter(ax, *xy, **options),
+        or seen["dots"].append(options["s"]) or scatter(ax, *xy, **options),
     )  # fmt: skip
-    explore.noise_to_face({"Smiling": True}, time=0.5, steps=3, draw=7)._still(Figure())
+    figure = Figure()
+    explore.noise_to_face({"Smiling": True}, time=0.5, steps=3, draw=7)._still(figure)
+    above, below = figure.axes
+    assert [*above.get_xlim(), *above.get_ylim()] == [-3.5, 3.5, -3.5, 3.5]
+    assert seen["columns"] == {"columns": 5, "ax": below}
+    assert seen["dots"] == [1, 9], "the few that move stand out from the thousand that do not"
     shown, model = explore.load_flow(), weights.load(explorer_assets.FLOW)
     told = torch.tensor([[float(name == "Smiling") for name in avatars.NAMES]]).expand(100, -1)
     z = shown["noise"].repeat(4, 1, 1)
@@ -1047,6 +1209,8 @@ def test_digits_to_choose_from_are_one_of_each():
     pictures, rows = explorer_assets.load_digits()
     assert pictures.shape == (10, 1, 28, 28)
     assert len(set(rows)) == 10
+    assert pictures.equal(data.mnist().test[rows].float())
+    assert data.mnist().test.labels[rows].tolist() == list(range(10))
     assert max(rows) < writer.MAP_POINTS, "their codes are looked up in the maps' files"
 
 
@@ -1063,6 +1227,15 @@ def test_kernel_answers_with_the_file_or_with_the_reason(shipped):
         canvas._answer(canvas, {"path": path}, [])
         content, _ = sent.pop()
         assert path in content["error"]
+
+
+def test_a_page_that_asks_for_a_file_is_heard():
+    canvas, sent = explore.kl_playground().children[-1], []
+    canvas.send = lambda content, buffers: sent.append((content, *buffers))
+    canvas._handle_custom_msg({"path": "vaelib/kl.js"}, [])  # as ipywidgets hands it on
+    [(content, script)] = sent
+    assert content == {"path": "vaelib/kl.js"}
+    assert script == (explorer_assets.STATIC / "kl.js").read_bytes()
 
 
 @pytest.mark.parametrize("message", [{"path": None}, {}, {"path": 3}, {"path": []}, None, [], "x"])
@@ -1113,6 +1286,8 @@ def test_missing_codes_and_unknown_names_say_what_to_do(shipped):
         explore.latent_explorer(*shipped)
     with pytest.raises(weights.WeightsError, match="Did you mean 'ae-tiny'"):
         explore.latent_explorer("ae-tin")
+    with pytest.raises(weights.WeightsError, match="Did you mean 'ae-tiny'"):
+        explore.draw_a_digit("ae-tin")
 
 
 @pytest.mark.parametrize(

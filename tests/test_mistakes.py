@@ -7,6 +7,7 @@ from itertools import combinations
 import pytest
 import torch
 from support import generator
+from torch.nn import functional as F
 
 from vaelib import data
 from vaelib.losses import bernoulli_nll
@@ -87,6 +88,58 @@ def test_each_formula_differs_from_the_right_one_for_every_image(name):
     assert far[first:].all()
 
 
+def entropy(logits, x):
+    return -(x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)).sum((1, 2, 3))
+
+
+def nats(mu, sigma_squared, log_term):
+    return ((mu**2 + sigma_squared - log_term - 1) / 2).sum(1)
+
+
+# What each program computes, written as its author did.
+AS_PUBLISHED = {
+    "mean over pixels": lambda logits, x: F.binary_cross_entropy_with_logits(
+        logits, x, reduction="none"
+    ).mean((1, 2, 3)),
+    "sum over the batch": lambda logits, x: F.binary_cross_entropy_with_logits(
+        logits, x, reduction="sum"
+    ),
+    "sigmoid twice": lambda logits, x: entropy(logits.sigmoid(), x),
+    "pixels up to 255": lambda logits, x: entropy(logits, 255 * x),
+    "sigma for sigma squared": lambda mu, log_var: nats(mu, (log_var / 2).exp(), log_var),
+    "sigma for sigma squared, twice": lambda mu, log_var: nats(
+        mu, (log_var / 2).exp(), (log_var / 2).exp().log()
+    ),
+    "sign of the KL": lambda mu, log_var: -nats(mu, log_var.exp(), log_var),
+    "mean over the latents": lambda mu, log_var: (mu**2 + log_var.exp() - log_var - 1).mean(1) / 2,
+    "log variance as sigma": lambda mu, log_var, epsilon: mu + log_var * epsilon,
+    "variance as sigma": lambda mu, log_var, epsilon: mu + log_var.exp() * epsilon,
+    "one epsilon for the batch": lambda mu, log_var, epsilon: (
+        mu + log_var.exp() ** 0.5 * epsilon[0]
+    ),
+    "no sampling at evaluation": lambda mu, log_var, epsilon: mu,
+    "no sigmoid": lambda logits: logits,
+}
+
+
+@EACH
+def test_each_formula_is_what_its_program_computes(name):
+    part = MISTAKES[name].part
+    wanted = AS_PUBLISHED[name](*inputs(part))
+    torch.testing.assert_close(MISTAKES[name].formula(*inputs(part)), wanted)
+
+
+def test_what_belongs_at_each_place_is_what_a_vae_does():
+    vae, (mu, log_var) = ARCHITECTURE.build(), inputs("kl")
+    epsilon = torch.randn(mu.shape, generator=generator())
+    drawn = vae.reparameterise(mu, log_var, generator())
+    torch.testing.assert_close(RIGHT["sample"](mu, log_var, epsilon), drawn)
+    torch.testing.assert_close(
+        RIGHT["reconstruction"](*inputs("reconstruction")), entropy(*inputs("reconstruction"))
+    )
+    torch.testing.assert_close(RIGHT["kl"](mu, log_var), nats(mu, log_var.exp(), log_var))
+
+
 def test_no_two_entries_are_one():
     values = {
         name: (mistake.part, mistake.formula(*inputs(mistake.part)))
@@ -105,7 +158,7 @@ def test_no_two_entries_are_one():
 @EACH
 def test_a_loss_is_what_fit_takes_and_differs_only_where_the_mistake_sits(name):
     mistake, (log_odds, x), (mu, log_var) = MISTAKES[name], inputs("reconstruction"), inputs("kl")
-    output = Output(log_odds, mu, mu, log_var)
+    output = Output(log_odds, torch.full_like(mu, torch.nan), mu, log_var)  # z is in no loss
     got, right = mistake.loss(output, x, 2.0), elbo_loss(output, x, 2.0)
     assert [term.shape for term in got] == [(5,)] * 3
     torch.testing.assert_close(got.loss, got.reconstruction + 2 * got.kl)

@@ -42,7 +42,7 @@ def still(figure: Figure, panes: list[dict], z: tuple[float, float]) -> None:
     """Of each pane, ``name``, ``title``, ``box``: its map with ``z``, and what is decoded there."""
     figure.set_size_inches(3.6 * len(panes), 5)
     axes = figure.subplots(2, len(panes), squeeze=False, height_ratios=[2, 1])
-    for (above, below), pane in zip(axes.T, panes, strict=True):
+    for (above, below), pane in zip(axes.T, panes):
         draw_map(above, load_codes(pane["name"]), pane["box"], z, pane["title"])
         decoded = latent.decode_images(weights.load(pane["name"]), torch.tensor([z]))
         plots.pictures(decoded, ax=below)

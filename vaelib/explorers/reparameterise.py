@@ -46,7 +46,7 @@ def still(
     circle = torch.stack([angle.cos(), angle.sin()], 1)
     for reach in (1, 2, 3):
         plane.plot(*(mu + reach * sigma * circle).T.numpy(), color="black", linewidth=1)
-    plane.plot(*zip(mu.tolist(), z.tolist(), strict=True), "o-", color="black")
+    plane.plot(*zip(mu.tolist(), z.tolist()), "o-", color="black")
     plane.set(title="q(z|x), and z in it", xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     plots.pictures(torch.cat([picture, decoded]), columns=3, ax=sheet)
     sheet.set_title("x, decoded $\\mu$, decoded $z$")

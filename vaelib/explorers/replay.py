@@ -27,7 +27,7 @@ def training_replay(frame: int = 0) -> Explorer:
     def still(figure):
         figure.set_size_inches(7.2, 4.6)
         axes = figure.subplots(2, 2, height_ratios=[3, 1])
-        for (above, below), (kind, title), box in zip(axes.T, KINDS.items(), boxes, strict=True):
+        for (above, below), (kind, title), box in zip(axes.T, KINDS.items(), boxes):
             points = tensors[f"{kind}.codes"][frame].float()
             plots.codes(points, tensors["labels"].long(), ax=above, title=title)
             above.set(xlim=box[:2], ylim=box[2:])

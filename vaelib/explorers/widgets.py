@@ -160,7 +160,7 @@ def square_box(points: torch.Tensor) -> list[float]:
     low, high = points.float().min(0).values, points.float().max(0).values
     half = math.ceil(float((high - low).max()) / 2 + 0.5)  # the middle is rounded too
     middle = ((low + high) / 2).round().tolist()
-    return [edge for centre in middle for edge in (centre - half - 0.0, centre + half + 0.0)]
+    return [edge for centre in middle for edge in (centre - half, centre + half)]
 
 
 def slider(label: str, value: float, low: float, high: float, step: float = 0.05, **more) -> dict:
