@@ -847,6 +847,8 @@ def test_the_idx_writer_gives_the_official_files_byte_for_byte(mnist, tmp_path):
 
 def test_all_256_levels_survive_the_way_through_float():
     levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    unlabelled = Images.from_float(levels / 255).labels
+    assert (unlabelled.tolist(), unlabelled.dtype) == ([0], torch.int64)
     assert Images.from_float(Images(levels, torch.zeros(1)).float()).pixels.equal(levels)
 
 
@@ -978,7 +980,12 @@ def test_has_is_the_column_of_the_attribute(attribute):
 
 @pytest.mark.parametrize(
     ("unknown", "nearest"),
-    [("smiling", "Smiling"), ("Eyeglass", "Eyeglasses"), ("Blond Hair", "Blond_Hair")],
+    [
+        ("smiling", "Smiling"),
+        ("Eyeglass", "Eyeglasses"),
+        ("Blond Hair", "Blond_Hair"),
+        ("Hair", "Blond_Hair"),
+    ],
 )
 def test_an_unknown_attribute_is_answered_with_the_nearest_and_all_that_are_known(unknown, nearest):
     with pytest.raises(ValueError, match=f"no attribute '{unknown}'") as error:

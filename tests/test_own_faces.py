@@ -76,6 +76,16 @@ def test_pictures_are_their_middle_square_in_the_size_asked_for(tmp_path, mode, 
         assert np.array_equal(found.permute(1, 2, 0).numpy(), np.atleast_3d(expected))
 
 
+@pytest.mark.parametrize("shape", [(93, 70), (70, 93)])
+def test_of_an_odd_rest_the_smaller_half_lies_before_the_square(own, shape):
+    picture(0, shape=shape).save(own[0] / FILES[0])
+    before = [(side - 70) // 2 for side in shape]
+    middle = picture(0, shape=shape).crop((*before, before[0] + 70, before[1] + 70))
+    expected = np.array(middle.resize((64, 64), Image.Resampling.LANCZOS))
+    found = vaelib.faces_from_folder(*own).pixels[0].permute(1, 2, 0).numpy()
+    assert np.array_equal(found, expected)
+
+
 def test_labels_follow_the_table_and_not_the_folder(own):
     write_table(own[1], HAS[::-1], FILES[::-1])
     faces = vaelib.faces_from_folder(*own)
