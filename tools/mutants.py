@@ -48,10 +48,61 @@ EQUIVALENT = {
         "-1 -> 1",
     ): "how many draw at once changes no face",
     (
+        "vaelib/avatars.py",
+        'drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)',
+        ', return_as="generator" -> ',
+    ): "one by one or all at once, the faces are the same",
+    (
+        "vaelib/avatars.py",
+        'drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)',
+        "1 -> 2",
+    ): "how many draw at once changes no face",
+    **{
+        ("vaelib/avatars.py", line, "1 -> 2"): "it stands there once"
+        for line in (
+            "svg = svg.replace('viewBox=\"0 0 280 280\"', f'viewBox=\"{VIEW}\"', 1)",
+            'svg = svg.replace("<svg ", f\'<svg width="{SIZE}" height="{SIZE}" \', 1)',
+        )
+    },
+    **{
+        (
+            "vaelib/avatars.py",
+            'png = resvg.svg_to_bytes(svg_string=svg, background="#ffffff", '
+            "skip_system_fonts=True)",
+            change,
+        ): "a face has no text: fonts take time alone"
+        for change in (", skip_system_fonts=True -> ", "True -> False")
+    },
+    **{
+        ("vaelib/avatars.py", line, "< -> <="): "a toss equals a share once in 2^53"
+        for line in (
+            "has = [toss() < share for share in ATTRIBUTES.values()]",
+            "if toss() < strength:",
+        )
+    },
+    (
         "vaelib/evaluation.py",
         "zero = torch.zeros((), device=x.device)",
         ", device=x.device -> ",
     ): "tests run where there is one device",
+    (
+        "vaelib/evaluation.py",
+        "return (torch.rand(x.shape, generator=generator, device=x.device) < x).float()",
+        "< -> <=",
+    ): "a toss equals a grey once in 2^24",
+    (
+        "vaelib/evaluation.py",
+        "return (torch.rand(x.shape, generator=generator, device=x.device) < x).float()",
+        ", device=x.device -> ",
+    ): "tests run where there is one device",
+    **{
+        (
+            "vaelib/evaluation.py",
+            "loss = negative_elbo(model.decode(z), repeated, mu, log_var).loss.sum() / draws",
+            change,
+        ): "Adam's steps do not know the scale of a loss"
+        for change in ("/ -> *", "sum -> mean")
+    },
     **{
         (
             "vaelib/exercises.py",
@@ -82,10 +133,175 @@ EQUIVALENT = {
         "spread, torch.ones(()) -> torch.ones(()), spread",
     ): "_far is symmetric: the absolute value of a logarithm of a ratio",
     (
+        "vaelib/images.py",
+        "order = torch.randperm(len(self), generator=generator, device=generator.device)",
+        ", device=generator.device -> ",
+    ): "tests run where there is one device",
+    (
+        "vaelib/images.py",
+        "near = difflib.get_close_matches(str(attribute), names, 1, cutoff=0.4)",
+        "1 -> 2",
+    ): "of the near ones the first is told",
+    (
+        "vaelib/judges.py",
+        "optimiser = torch.optim.Adam(judge.parameters(), lr=lr)",
+        ", lr=lr -> ",
+    ): "the schedule sets it",
+    (
+        "vaelib/judges.py",
+        "width = widest * torch.rand(1, generator=generator).clamp_min(0.01)",
+        "0.01 -> 0.02",
+    ): "so narrow a blur leaves a picture as it is",
+    (
+        "vaelib/latent.py",
+        "return torch.zeros_like(self.mu) if self.log_var is None else (self.log_var / 2).exp()",
+        "mu -> z",
+    ): "mu and z have one shape",
+    (
+        "vaelib/latent.py",
+        "z = torch.special.ndtri(torch.linspace(low, high, n, dtype=torch.float64)).float()",
+        ", dtype=torch.float64 -> ",
+    ): "the codes are of float32, to whose last digit it matters",
+    (
+        "vaelib/latent.py",
+        "angle = (a * b).sum(-1, keepdim=True).clamp(-1, 1).acos()",
+        "1 -> 2",
+    ): "of a cosine beyond 1 the angle is NaN, and the path straight as for an angle of 0",
+    (
+        "vaelib/latent.py",
+        "sine > 1e-6,",
+        "> -> >=",
+    ): "a sine is never just that",
+    (
+        "vaelib/latent.py",
+        "for k in range(int(kind.max()) + 1):",
+        "1 -> 2",
+    ): "a kind of which there is no face has no weight",
+    (
+        "vaelib/latent.py",
+        "if weight := min(len(with_it), len(without)):",
+        "len(with_it), len(without) -> len(without), len(with_it)",
+    ): "of two numbers the smaller, whichever comes first",
+    (
+        "vaelib/latent.py",
+        "weights = torch.tensor(weights, dtype=mu.dtype)",
+        ", dtype=mu.dtype -> ",
+    ): "whole numbers take the type of what they multiply",
+    (
+        "vaelib/losses.py",
+        "return r_loss_factor * (mean_squared_error(mean, x) + 1e-12).sqrt()",
+        "mean, x -> x, mean",
+    ): "a square has no sign",
+    (
+        "vaelib/losses.py",
+        "logits.abs() < 1e-2, log(2) + logits**2 / 12, (size / (size / 2).tanh()).log()",
+        "< -> <=",
+    ): "there the two forms are equal",
+    (
+        "vaelib/losses.py",
+        "logits.abs() < 1e-2, log(2) + logits**2 / 12, (size / (size / 2).tanh()).log()",
+        "1e-2 -> 0.02",
+    ): "there the two forms are equal, to a billionth",
+    (
+        "vaelib/losses.py",
+        "return part.to(torch.promote_types(part.dtype, torch.float32))",
+        "part.dtype, torch.float32 -> torch.float32, part.dtype",
+    ): "of two types the wider, whichever comes first",
+    (
         "vaelib/metrics.py",
         "return torch.zeros(codes.mu.shape[1])",
         "mu -> z",
     ): "mu and z have one shape",
+    **{
+        ("vaelib/metrics.py", line, change): "of two numbers the greater, whichever comes first"
+        for line, change in (
+            ("return torch.maximum(says, 1 - says).amin(1)", "says, 1 - says -> 1 - says, says"),
+            (
+                "return torch.maximum((steps[1:] - u).amax(0), (u - steps[:-1]).amax(0))",
+                "(steps[1:] - u).amax(0), (u - steps[:-1]).amax(0) -> "
+                "(u - steps[:-1]).amax(0), (steps[1:] - u).amax(0)",
+            ),
+        )
+    },
+    **{
+        ("vaelib/metrics.py", line, change): "mu and z have one shape"
+        for line, change in (
+            ("return sample_prior(n, codes.z.shape[1], seed)", "z -> mu"),
+            (
+                "return low + (high - low) * torch.rand(n, codes.z.shape[1], generator=generator)",
+                "z -> mu",
+            ),
+            ("normal = torch.randn(n, codes.z.shape[1], generator=generator)", "z -> mu"),
+            ("prior = sample_prior(samples, held_out.z.shape[1], seed)", "z -> mu"),
+            (
+                "room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,",
+                "mu -> z",
+            ),
+            ("return each.reshape(codes.mu.shape).mean(0)", "mu -> z"),
+        )
+    },
+    (
+        "vaelib/metrics.py",
+        "first, second = torch.randint(len(codes.labels), (2, 2 * pairs), generator=generator)",
+        "2 -> 3",
+    ): "how many pairs are drawn to have enough of different digits",
+    (
+        "vaelib/metrics.py",
+        "path = interpolate(codes.mu[first], codes.mu[second], steps + 2)[1:-1]",
+        "codes.mu[first], codes.mu[second] -> codes.mu[second], codes.mu[first]",
+    ): "the way back has the same points",
+    (
+        "vaelib/metrics.py",
+        "whole(1, len(seen[0]), k=k)",
+        "0 -> 1",
+    ): "codes and labels are as many",
+    **{
+        ("vaelib/metrics.py", line, "held_out -> fitted"): "all codes of a model have one width"
+        for line in (
+            "prior = sample_prior(samples, held_out.z.shape[1], seed)",
+            "room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,",
+        )
+    },
+    **{
+        (
+            "vaelib/photographs.py",
+            "begin = file.read(2**16).lstrip()",
+            change,
+        ): "how much of a page is searched for its title"
+        for change in ("2 -> 3", "16 -> 17")
+    },
+    (
+        "vaelib/photographs.py",
+        'return parquet.read_table(whole[shard], columns=["image"])["image"]',
+        ', columns=["image"] -> ',
+    ): "what else is read is not used",
+    (
+        "vaelib/plots.py",
+        'how = {"rotation": 25, "ha": "right"} if turned else {}',
+        "25 -> 26",
+    ): "how far a caption is turned",
+    (
+        "vaelib/plots.py",
+        "if depth.max() < 1.5:",
+        "< -> <=",
+    ): "no cell of a grid is 1.5 from another",
+    (
+        "vaelib/plots.py",
+        'style = {"fill": False, "ec": DIGIT_COLORS[label], "lw": 0.8, "alpha": 0.8}',
+        "0.8 -> 1.6",
+    ): "the width of a line",
+    **{
+        ("vaelib/plots.py", line, change): "how many points a curve is drawn through"
+        for line, change in (
+            ("x = torch.linspace(-4, 4, 200)", "200 -> 201"),
+            ("z = torch.linspace(-4.5, 4.5, 901)", "901 -> 902"),
+        )
+    },
+    (
+        "vaelib/plots.py",
+        'where, label = sign * integrand >= 0, f"integrand {side} 0"',
+        ">= -> >",
+    ): "where it is 0 there is nothing to shade",
     (
         "vaelib/static/engine.js",
         "for (let c = 0; c < 4 && column + c < columns; c++) "
@@ -109,6 +325,21 @@ EQUIVALENT = {
         'file.write((json.dumps(asdict(self), indent=1) + "\\n").encode())',
         "1 -> 2",
     ): "how far lines are set in changes nothing that is read",
+    (
+        "vaelib/training.py",
+        "log_var = torch.zeros_like(output.mu) if output.log_var is None else output.log_var",
+        "mu -> z",
+    ): "mu and z have one shape",
+    (
+        "vaelib/training.py",
+        "return negative_elbo(*given, lambda logits, x: gaussian_nll(logits.sigmoid(), x, sigma))",
+        "logits.sigmoid(), x -> x, logits.sigmoid()",
+    ): "a square has no sign",
+    (
+        "vaelib/training.py",
+        "sums = torch.zeros(3, device=device)",
+        ", device=device -> ",
+    ): "tests run where there is one device",
     (
         "vaelib/static/normal.js",
         "return x < 0 ? tail : 1 - tail;",
