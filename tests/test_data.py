@@ -540,6 +540,41 @@ def test_every_byte_of_a_slow_source_is_seen_as_it_comes(silent_server, tmp_path
     assert (tmp_path / "file").stat().st_size == 99_999
 
 
+WRITES_TWICE = """
+import pathlib, time
+folder = pathlib.Path({folder!r})
+(folder / "file").write_bytes(bytes(100))
+while not pathlib.Path({seen!r}).exists():
+    time.sleep(0.01)
+(folder / "file").write_bytes(bytes(150))
+while pathlib.Path({seen!r}).exists():
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize(("total", "last"), [(None, 150), (120, 120)])
+def test_a_bar_shows_the_bytes_that_are_there_and_no_more_than_were_announced(
+    tmp_path, monkeypatch, total, last
+):
+    shown, folder, seen = [], tmp_path / "folder", tmp_path / "seen"
+    folder.mkdir()
+
+    class Bar(_download.tqdm):
+        def update(self, n=1):
+            super().update(n)
+            shown.append(self.n)
+            if self.n == 100:
+                seen.touch()
+            if self.n == last:
+                seen.unlink(missing_ok=True)
+
+    monkeypatch.setattr(_download, "tqdm", Bar)
+    script = WRITES_TWICE.format(folder=str(folder), seen=str(seen))
+    _download.download(["-c", script], folder, "a source", total)
+    assert set(shown) - {0} == {100, last}
+    assert shown == sorted(shown)
+
+
 @pytest.mark.parametrize("code", sorted(_download.DISK_FULL))
 def test_a_download_that_fills_the_disk_is_told_from_one_that_fails(tmp_path, code):
     with pytest.raises(OSError, match=re.escape(os.strerror(code))) as error:
