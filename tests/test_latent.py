@@ -46,6 +46,7 @@ def test_encoding_in_batches_is_encoding_at_once(batch_size):
 def test_the_sampled_codes_scatter_about_mu_by_sigma():
     codes = encode_images(TINY.build(), bars(20_000))
     epsilon = (codes.z - codes.mu) / codes.sigma
+    torch.testing.assert_close(epsilon, code(20_000, 2), atol=1e-3, rtol=1e-3)
     for column in epsilon.T.numpy():
         assert stats.kstest(column, "norm").pvalue > 1e-3
 

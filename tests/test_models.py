@@ -125,6 +125,15 @@ def test_samples_have_the_mean_and_variance_asked_for(mean, log_variance):
     assert abs(z.var().item() - variance) < 4 * variance * (2 / n) ** 0.5
 
 
+@pytest.mark.parametrize("kind", ["ae", "vae"])
+def test_a_sample_lies_sigma_times_a_draw_beyond_its_mean(kind):
+    model = architecture(kind, noise=0.7 if kind == "ae" else 0.0).build()
+    found = model(torch.rand(9, *SHAPE, generator=generator()), generator(1))
+    sigma = 0.7 if kind == "ae" else (found.log_var / 2).exp()
+    wanted = found.mu + sigma * torch.randn(9, 2, generator=generator(1))
+    torch.testing.assert_close(found.z, wanted)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_a_sample_has_the_type_of_its_code_and_lies_on_its_device(dtype):
     zero = torch.zeros(4, 3, dtype=dtype)
@@ -233,6 +242,14 @@ def test_too_many_halvings_name_the_size_and_the_remedy(part):
             **{"encoder_hidden": (4, 4), "decoder_hidden": (4, 4), part: (4, 4, 4)},
         ).build()
     assert "resize the images" in str(error.value)
+
+
+def test_three_halvings_of_three_widths_fit_together():
+    widths = {"encoder_hidden": (4, 6, 5), "decoder_hidden": (5, 6, 4)}
+    model = architecture(body="conv", image_shape=(3, 8, 16), **widths).build()
+    x = torch.rand(2, 3, 8, 16)
+    assert model(x).logits.shape == x.shape
+    assert Judge((3, 8, 16), (4, 6, 5), 7)(x).shape == (2, 7)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 12), (1, 12, 8)])

@@ -111,7 +111,7 @@ def test_every_helper_that_can_make_its_axis_is_tested_above():
         (lambda: plots.pictures(images(12, h=8, w=8)), (9, 2 * 0.95 * 0.9)),
         (lambda: plots.pictures(images(3, h=8, w=8)), (2.7, 0.95 * 0.9)),
         (lambda: plots.pictures(images(6, 3, 64, 64), columns=3), (3.75, 2 * 0.95 * 1.25)),
-        (lambda: plots.pictures(images(6, h=8, w=63), columns=3), (2.7, 2 * 0.95 * 0.9)),
+        (lambda: plots.pictures(images(6, h=64, w=63), columns=3), (2.7, 2 * 0.95 * 0.9)),
         (lambda: plots.pictures(images(10, 3, 64, 64)), (9, 0.95 * 0.9)),
         (lambda: plots.pictures(images(2), captions=["a", "b"]), (1.8, 0.95 * 0.9 + 0.3)),
         (lambda: plots.pictures(images(2), captions=["a" * 8, "b"]), (1.8, 0.95 * 0.9 + 0.3)),
