@@ -43,6 +43,39 @@ SECONDS = 90  # for the tests of one mutant beyond what they take on the right c
 # Mutants that change nothing that a test could see. Known by file, line and change, not by number.
 EQUIVALENT = {
     (
+        "vaelib/_download.py",
+        "bar.update(min(size, total or size) - bar.n)",
+        "size, total or size -> total or size, size",
+    ): "of two numbers the smaller, whichever comes first",
+    **{
+        (
+            "vaelib/_download.py",
+            'tqdm(total=total, unit="B", unit_scale=True, desc=source, leave=False) as bar,',
+            change,
+        ): "how bytes are abbreviated"
+        for change in (", unit_scale=True -> ", "True -> False")
+    },
+    **{
+        ("vaelib/_download.py", "time.sleep(0.1)", change): "how often one looks"
+        for change in ("time.sleep(0.1) -> pass", "0.1 -> 0.2")
+    },
+    (
+        "vaelib/_download.py",
+        "[sys.executable, *map(str, command)],",
+        ",\n            stdin=subprocess.DEVNULL -> ",
+    ): "nobody types while tests run",
+    **{
+        (
+            "vaelib/avatars.py",
+            "first, last = max(start, begin), min(start + n, begin + BLOCK)",
+            change,
+        ): "of two numbers the greater or the smaller, whichever comes first"
+        for change in (
+            "start, begin -> begin, start",
+            "start + n, begin + BLOCK -> begin + BLOCK, start + n",
+        )
+    },
+    (
         "vaelib/avatars.py",
         'drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)',
         "-1 -> 1",
@@ -133,6 +166,11 @@ EQUIVALENT = {
         "spread, torch.ones(()) -> torch.ones(()), spread",
     ): "_far is symmetric: the absolute value of a logarithm of a ratio",
     (
+        "vaelib/files.py",
+        "return FileLock(path).acquire(timeout=0)",
+        "0 -> 1",
+    ): "how soon it is said that one waits",
+    (
         "vaelib/images.py",
         "order = torch.randperm(len(self), generator=generator, device=generator.device)",
         ", device=generator.device -> ",
@@ -152,6 +190,11 @@ EQUIVALENT = {
         "width = widest * torch.rand(1, generator=generator).clamp_min(0.01)",
         "0.01 -> 0.02",
     ): "so narrow a blur leaves a picture as it is",
+    (
+        "vaelib/latent.py",
+        'who = "everybody" if has.all() else "nobody"',
+        "all -> any",
+    ): "of all or none, any is all",
     (
         "vaelib/latent.py",
         "return torch.zeros_like(self.mu) if self.log_var is None else (self.log_var / 2).exp()",
@@ -275,6 +318,22 @@ EQUIVALENT = {
         'return parquet.read_table(whole[shard], columns=["image"])["image"]',
         ', columns=["image"] -> ',
     ): "what else is read is not used",
+    **{
+        ("vaelib/plots.py", line, change): "of two numbers the smaller, whichever comes first"
+        for line, change in (
+            ("columns = columns or min(len(images), 10)", "len(images), 10 -> 10, len(images)"),
+            (
+                "wide = min(9, (1.25 if images.shape[-1] >= 64 else 0.9) * columns)",
+                "9, (1.25 if images.shape[-1] >= 64 else 0.9) * columns -> (1.25 if "
+                "images.shape[-1] >= 64 else 0.9) * columns, 9",
+            ),
+        )
+    },
+    (
+        "vaelib/plots.py",
+        'for sign, colour, side in ((1, ORANGE, ">"), (-1, BLUE, "<")):',
+        "1 -> 2",
+    ): "twice a number has its sign",
     (
         "vaelib/plots.py",
         'how = {"rotation": 25, "ha": "right"} if turned else {}',
@@ -320,6 +379,11 @@ EQUIVALENT = {
             "for (let i = 0; i < numbers.length; i++) {",
         )
     },
+    (
+        "vaelib/training.py",
+        "beta = config.beta * (min(1.0, step / warmup_steps) if warmup_steps else 1.0)",
+        "1.0, step / warmup_steps -> step / warmup_steps, 1.0",
+    ): "of two numbers the smaller, whichever comes first",
     (
         "vaelib/training.py",
         'file.write((json.dumps(asdict(self), indent=1) + "\\n").encode())',
