@@ -459,6 +459,9 @@ TABLE = plots.Table(["model", "nats"], [["AE", "136.9"], ["<VAE>", "145.7"]])
 
 def test_a_table_prints_its_columns_in_line():
     assert repr(TABLE).splitlines() == ["model  nats", "AE     136.9", "<VAE>  145.7"]
+    long, wide = plots.Table(["a"], [["1"], ["22"], ["3"]]), plots.Table(["a", "b"], [["11", "2"]])
+    assert repr(long).splitlines() == ["a", "1", "22", "3"]
+    assert repr(wide).splitlines() == ["a   b", "11  2"]
 
 
 def test_a_table_shows_its_cells_and_not_their_markup():

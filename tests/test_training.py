@@ -307,6 +307,7 @@ def test_a_model_learns_in_training_mode_and_is_evaluated_and_left_in_the_other(
     assert not model.training
     evaluate(model.train(), bars())
     assert not model.training
+    assert not run()[0].training, "nor where nothing was held out"
 
 
 def test_a_single_step_is_a_run_too():
