@@ -877,6 +877,16 @@ def test_the_idx_writer_gives_the_official_files_byte_for_byte(mnist, tmp_path):
         assert hashlib.md5((tmp_path / name).read_bytes()).hexdigest() == official
 
 
+def test_as_a_program_it_says_what_is_in_place_and_as_a_module_nothing(mnist):
+    for how, said in (
+        (["-m", "vaelib.data"], f"MNIST: 60,000 + 10,000 images in {data.cache_folder()}\n"),
+        (["-c", "import vaelib.data"], ""),
+    ):
+        here = {**os.environ, "PYTHONPATH": str(Path(vaelib.__file__).parents[1])}
+        run = subprocess.run([sys.executable, *how], env=here, capture_output=True, text=True)
+        assert (run.returncode, run.stdout) == (0, said)
+
+
 # --- Images ---------------------------------------------------------------------------------
 
 
