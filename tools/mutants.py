@@ -65,6 +65,16 @@ EQUIVALENT = {
         ",\n            stdin=subprocess.DEVNULL -> ",
     ): "nobody types while tests run",
     **{
+        ("vaelib/_download.py", line, change): "how long one waits"
+        for line, change in (
+            ("SILENCE = 8  # seconds without a byte after which a source is given up", "8 -> 9"),
+            (
+                "LOADING = 30  # seconds that pip may take to be loaded on a slow machine",
+                "30 -> 31",
+            ),
+        )
+    },
+    **{
         (
             "vaelib/avatars.py",
             "first, last = max(start, begin), min(start + n, begin + BLOCK)",
@@ -305,6 +315,11 @@ EQUIVALENT = {
             "room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,",
         )
     },
+    (
+        "vaelib/photographs.py",
+        "has = torch.tensor(labels, dtype=torch.bool).view(len(files), len(names))",
+        ", dtype=torch.bool -> ",
+    ): "a list of bools is bool by itself",
     **{
         (
             "vaelib/photographs.py",
@@ -379,6 +394,11 @@ EQUIVALENT = {
             "for (let i = 0; i < numbers.length; i++) {",
         )
     },
+    (
+        "vaelib/weights.py",
+        "near = difflib.get_close_matches(str(name), known, 1)",
+        "1 -> 2",
+    ): "of the near ones the first is told",
     (
         "vaelib/training.py",
         "beta = config.beta * (min(1.0, step / warmup_steps) if warmup_steps else 1.0)",
