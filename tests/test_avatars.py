@@ -2,6 +2,7 @@
 
 import builtins
 import itertools
+import re
 import threading
 import warnings
 from pathlib import Path
@@ -164,6 +165,7 @@ def test_a_planted_correlation_has_the_strength_that_was_asked_for():
     plain = torch.tensor([traits(3, i)[0] for i in range(20_000)])
     others = [k for k in range(len(NAMES)) if k != follower]
     assert torch.equal(plain[:, others], has[:, others]), "nothing else changes"
+    assert all(traits(3, i, (*plant[:2], 0.0)) == traits(3, i) for i in range(99))
 
 
 @pytest.mark.parametrize("attribute", NAMES)
@@ -198,17 +200,71 @@ def test_a_counterfactual_of_a_planted_face_is_of_that_face(root):
 def test_the_cache_is_compact_and_its_key_is_the_recipe(some, root, monkeypatch):
     (block,) = root.glob("avatars/*-0/*.npz")
     assert block.stat().st_size < 100 * 2500
+    assert re.fullmatch("[0-9a-f]{16}-0", block.parent.name)
+    assert re.fullmatch("[0-9a-f]{16}", avatars.recipe())
+    assert (root / "avatars.lock").exists()
     before = avatars.recipe()
     monkeypatch.setattr(avatars, "HAT_PLACE", "translate(8 0)")
     assert avatars.recipe() != before
 
 
 @pytest.mark.parametrize("progress", [True, False])
-def test_several_blocks_are_drawn_with_a_bar_and_without(tmp_path, monkeypatch, progress, some):
+def test_several_blocks_are_drawn_with_a_bar_and_without(
+    tmp_path, monkeypatch, progress, some, capsys
+):
     monkeypatch.setattr(avatars, "BLOCK", 50)
     drawn = faces(120, root=tmp_path, progress=progress)
     assert len(drawn.pixels) == 120
     assert torch.equal(drawn.pixels[: len(some.pixels)], some.pixels[:120])
+    shown = capsys.readouterr().err
+    assert ("/150 [" in shown) == progress, "three blocks of fifty"
+    assert shown.endswith("\r") == progress, "and the bar is wiped"
+
+
+@pytest.fixture
+def numbered(monkeypatch):
+    """Blocks of ten in which the face i has pixels of grey i, and which of them were drawn."""
+    drawn = []
+
+    def draw_blocks(blocks, folder, seed, plant, progress):
+        drawn.extend(blocks)
+        for block in blocks:
+            greys = np.arange(10 * block, 10 * block + 10, dtype=np.uint8)
+            pixels = np.broadcast_to(greys[:, None, None, None], (10, *SHAPE))
+            np.savez(folder / f"{block}.npz", pixels=pixels)
+
+    monkeypatch.setattr(avatars, "BLOCK", 10)
+    monkeypatch.setattr(avatars, "_draw_blocks", draw_blocks)
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("start", "n", "blocks"),
+    [(0, 1, [0]), (0, 10, [0]), (0, 11, [0, 1]), (9, 1, [0]), (9, 2, [0, 1]), (10, 10, [1]),
+     (13, 4, [1]), (15, 20, [1, 2, 3]), (20, 1, [2])],
+)  # fmt: skip
+def test_any_stretch_of_faces_is_cut_from_the_blocks_that_it_touches(
+    tmp_path, numbered, start, n, blocks
+):
+    found = faces(n, start=start, root=tmp_path)
+    assert found.pixels.flatten(1).float().mean(1).tolist() == list(range(start, start + n))
+    assert found.labels.tolist() == [traits(0, i)[0] for i in range(start, start + n)]
+    assert numbered == blocks
+    faces(n, start=start, root=tmp_path)
+    assert numbered == blocks, "and no block is drawn twice"
+
+
+def test_a_block_of_another_size_is_drawn_again(tmp_path, numbered):
+    faces(10, root=tmp_path)
+    path = next(tmp_path.rglob("0.npz"))
+    np.savez(path, pixels=np.zeros((9, *SHAPE), np.uint8))
+    assert faces(10, root=tmp_path).pixels[3].unique().tolist() == [3]
+
+
+def test_blocks_that_are_lost_as_they_are_drawn_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(avatars, "_draw_blocks", lambda *_: None)
+    with pytest.raises(DataError, match=r"blocks \[0\] of .* were lost as they were drawn"):
+        faces(1, root=tmp_path)
 
 
 def test_what_other_code_drew_is_not_taken_from_the_cache(tmp_path, monkeypatch):
@@ -264,9 +320,13 @@ def test_time_and_room_of_many_faces_are_told_first(root, monkeypatch, capsys):
     with pytest.raises(KeyboardInterrupt):
         faces(72_000, root=root)
     assert "72,000 faces: 0.9 GB of memory; where they are not drawn yet, 3 minutes" in said[0]
+    for n, progress in ((100, True), (72_000, False), (avatars.MANY - 1, True)):
+        with pytest.raises(KeyboardInterrupt):
+            faces(n, root=root, progress=progress)
+        assert said[-1] == ""
     with pytest.raises(KeyboardInterrupt):
-        faces(100, root=root)
-    assert said[1] == ""
+        faces(avatars.MANY, root=root)
+    assert "50,000 faces" in said[-1]
 
 
 def flip_a_byte(path):

@@ -309,6 +309,16 @@ def test_memory_that_torch_is_denied_is_a_clear_error(monkeypatch):
         images.room(10**14, 3, 64)  # more than any machine can address
 
 
+@pytest.mark.parametrize("missing", [0, 1])
+def test_what_just_fits_into_memory_is_granted(monkeypatch, missing):
+    monkeypatch.setattr(images, "psutil", free(2 * 3 * 4**2 - missing))
+    if missing:
+        with pytest.raises(DataError, match="cannot be had"):
+            images.room(2, 3, 4)
+    else:
+        assert images.room(2, 3, 4).shape == (2, 3, 4, 4)
+
+
 # --- Bad input ------------------------------------------------------------------------------
 
 
@@ -368,6 +378,11 @@ def test_a_web_page_without_a_title_is_recognised(folder):
     refused(folder.parent, "is a web page (without a title)")
 
 
+def test_a_title_in_capitals_and_on_lines_of_its_own_is_quoted(folder):
+    (folder / ATTRIBUTES).write_text("<HTML><TITLE>\nSorry\n</TITLE></HTML>")
+    refused(folder.parent, "is a web page (Sorry)")
+
+
 def test_an_attribute_list_cut_short_is_a_wrong_count(folder):
     text = (folder / ATTRIBUTES).read_text().splitlines(keepends=True)
     (folder / ATTRIBUTES).write_text("".join(text[:50]))
@@ -415,6 +430,11 @@ def test_a_list_that_is_empty_or_no_text_is_refused(folder, content):
 def test_a_partition_cut_short_is_a_wrong_count(folder):
     edit(folder / PARTITION, N - 1, None)
     refused(folder.parent, f"{PARTITION}: 59 faces, expected 60 as in {ATTRIBUTES}")
+
+
+def test_an_empty_partition_has_no_faces(folder):
+    (folder / PARTITION).write_text("\n")
+    refused(folder.parent, f"{PARTITION}: 0 faces, expected 60 as in {ATTRIBUTES}")
 
 
 def test_a_partition_with_one_face_more_is_refused(folder):
@@ -642,7 +662,8 @@ def test_a_shard_that_is_cut_short_where_it_comes_from_is_passed_over_and_named(
 def test_fewer_whole_shards_than_wanted_is_a_clear_error(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(photographs, "SHARDS", 132)
     hub.shards = dict.fromkeys(range(132), b"PAR1")
-    refused(tmp_path, "0 of 132 shards are whole, wanted were 1", shards=1)
+    for shards in (1, 132):
+        refused(tmp_path, f"0 of 132 shards are whole, wanted were {shards}", shards=shards)
 
 
 @pytest.mark.parametrize("shards", [0, -1, 133, 2.5])
@@ -713,11 +734,11 @@ def test_ctrl_c_while_fetching_a_shard_leaves_nothing_and_the_next_run_succeeds(
 
 
 def test_two_runs_at_once_fetch_a_shard_once(hub, tmp_path):
-    both_run = threading.Barrier(2)
+    both_run, paths = threading.Barrier(2), []
 
     def run():
         both_run.wait()
-        photographs._shard(tmp_path, 0)
+        paths.append(photographs._shard(tmp_path, 0))
 
     runs = [threading.Thread(target=run) for _ in range(2)]
     for one in runs:
@@ -725,6 +746,16 @@ def test_two_runs_at_once_fetch_a_shard_once(hub, tmp_path):
     for one in runs:
         one.join()
     assert hub.asked == [0]
+    assert paths == [tmp_path / "celeba" / "shards" / shard_name(0)] * 2
+
+
+def test_the_bar_of_a_shard_ends_at_its_bytes(hub, tmp_path, monkeypatch):
+    totals = []
+    monkeypatch.setattr(
+        photographs, "download", lambda *given: totals.append(given[3]) or hub(*given)
+    )
+    celeba(tmp_path, shards=1)
+    assert totals == [photographs.SHARD_BYTES]
 
 
 @pytest.fixture

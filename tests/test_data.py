@@ -540,6 +540,41 @@ def test_every_byte_of_a_slow_source_is_seen_as_it_comes(silent_server, tmp_path
     assert (tmp_path / "file").stat().st_size == 99_999
 
 
+WRITES_TWICE = """
+import pathlib, time
+folder = pathlib.Path({folder!r})
+(folder / "file").write_bytes(bytes(100))
+while not pathlib.Path({seen!r}).exists():
+    time.sleep(0.01)
+(folder / "file").write_bytes(bytes(150))
+while pathlib.Path({seen!r}).exists():
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize(("total", "last"), [(None, 150), (120, 120)])
+def test_a_bar_shows_the_bytes_that_are_there_and_no_more_than_were_announced(
+    tmp_path, monkeypatch, total, last
+):
+    shown, folder, seen = [], tmp_path / "folder", tmp_path / "seen"
+    folder.mkdir()
+
+    class Bar(_download.tqdm):
+        def update(self, n=1):
+            super().update(n)
+            shown.append(self.n)
+            if self.n == 100:
+                seen.touch()
+            if self.n == last:
+                seen.unlink(missing_ok=True)
+
+    monkeypatch.setattr(_download, "tqdm", Bar)
+    script = WRITES_TWICE.format(folder=str(folder), seen=str(seen))
+    _download.download(["-c", script], folder, "a source", total)
+    assert set(shown) - {0} == {100, last}
+    assert shown == sorted(shown)
+
+
 @pytest.mark.parametrize("code", sorted(_download.DISK_FULL))
 def test_a_download_that_fills_the_disk_is_told_from_one_that_fails(tmp_path, code):
     with pytest.raises(OSError, match=re.escape(os.strerror(code))) as error:
@@ -842,11 +877,23 @@ def test_the_idx_writer_gives_the_official_files_byte_for_byte(mnist, tmp_path):
         assert hashlib.md5((tmp_path / name).read_bytes()).hexdigest() == official
 
 
+def test_as_a_program_it_says_what_is_in_place_and_as_a_module_nothing(mnist):
+    for how, said in (
+        (["-m", "vaelib.data"], f"MNIST: 60,000 + 10,000 images in {data.cache_folder()}\n"),
+        (["-c", "import vaelib.data"], ""),
+    ):
+        here = {**os.environ, "PYTHONPATH": str(Path(vaelib.__file__).parents[1])}
+        run = subprocess.run([sys.executable, *how], env=here, capture_output=True, text=True)
+        assert (run.returncode, run.stdout) == (0, said)
+
+
 # --- Images ---------------------------------------------------------------------------------
 
 
 def test_all_256_levels_survive_the_way_through_float():
     levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    unlabelled = Images.from_float(levels / 255).labels
+    assert (unlabelled.tolist(), unlabelled.dtype) == ([0], torch.int64)
     assert Images.from_float(Images(levels, torch.zeros(1)).float()).pixels.equal(levels)
 
 
@@ -986,7 +1033,12 @@ def test_has_is_the_column_of_the_attribute(attribute):
 
 @pytest.mark.parametrize(
     ("unknown", "nearest"),
-    [("smiling", "Smiling"), ("Eyeglass", "Eyeglasses"), ("Blond Hair", "Blond_Hair")],
+    [
+        ("smiling", "Smiling"),
+        ("Eyeglass", "Eyeglasses"),
+        ("Blond Hair", "Blond_Hair"),
+        ("Hair", "Blond_Hair"),
+    ],
 )
 def test_an_unknown_attribute_is_answered_with_the_nearest_and_all_that_are_known(unknown, nearest):
     with pytest.raises(ValueError, match=f"no attribute '{unknown}'") as error:

@@ -10,6 +10,7 @@ from support import generator
 from torch.distributions import ContinuousBernoulli, Laplace
 
 from vaelib.losses import (
+    bernoulli_nll,
     continuous_bernoulli_nll,
     effective_beta,
     gaussian_nll,
@@ -113,6 +114,18 @@ def test_beta_at_unit_variance_is_the_variance_at_which_beta_is_one(r_loss_facto
     setting = {"reduction": "mean", "r_loss_factor": r_loss_factor}
     variance = effective_beta("squared error", 784, **setting)
     assert math.isclose(effective_beta("squared error", 784, scale=variance**0.5, **setting), 1)
+
+
+def test_near_a_logit_of_0_the_continuous_bernoulli_keeps_its_digits():
+    size = torch.tensor([1e-3, 5e-3, 9.9e-3, 1.1e-2, 1.5e-2, 1.9e-2, 2.1e-2, 0.1]).double()
+    logits = torch.cat([size, -size])[:, None]
+    x = torch.full_like(logits, 0.3)
+    log_constant = (logits / (logits / 2).tanh()).log()[:, 0]
+    wanted = bernoulli_nll(logits, x) - log_constant
+    found = continuous_bernoulli_nll(logits, x)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-9)
+    at_0 = continuous_bernoulli_nll(torch.zeros(1, 1), torch.full((1, 1), 0.3))
+    assert at_0.item() == pytest.approx(0, abs=1e-6), "as even as can be: density 1"
 
 
 def test_a_mean_over_latents_divides_beta_by_their_number():

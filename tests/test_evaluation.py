@@ -81,11 +81,52 @@ def test_another_seed_draws_otherwise_and_each_image_its_own(model, x):
     assert evaluation.log_likelihood(model, same, 4, seed=1).log_p[0] != first
 
 
+def test_the_log_weights_are_those_of_a_loop_written_by_hand(model, x):
+    log_w = evaluation.log_weights(model, x, 7, seed=2, batch_size=3)
+    q, zero = model.encode(x), torch.zeros(2)
+    for i in range(len(x)):
+        random = generator(2 * 1_000_003 + i)  # an image's own, whatever the others are
+        sigma = (q.log_var[i] / 2).exp()
+        z = q.mu[i] + sigma * torch.randn(7, 2, generator=random)
+        log_p = -bernoulli_nll(model.decode(z), x[i].expand(7, -1, -1, -1))
+        wanted = log_p + log_normal(z, zero, zero) - log_normal(z, q.mu[i], q.log_var[i])
+        torch.testing.assert_close(log_w[:, i], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_climb_is_that_of_a_loop_written_by_hand(model, x):
+    found = evaluation.refine(model, x, steps=9, draws=3, lr=0.1, seed=4)
+    q = [part.clone().requires_grad_() for part in model.encode(x)]
+    random, optimiser = generator(4), torch.optim.Adam(q, 0.1)
+    for step in range(9):
+        optimiser.param_groups[0]["lr"] = 0.1 * (1 + math.cos(math.pi * step / 9)) / 2
+        optimiser.zero_grad()
+        mu, log_var = (part.repeat(3, 1) for part in q)
+        z = mu + (log_var / 2).exp() * torch.randn(mu.shape, generator=random)
+        loss = negative_elbo(model.decode(z), x.repeat(3, 1, 1, 1), mu, log_var).loss
+        loss.sum().backward()
+        optimiser.step()
+    for part, wanted in zip(found, q, strict=True):
+        torch.testing.assert_close(part, wanted.detach(), rtol=1e-4, atol=1e-4)
+        assert not part.requires_grad
+    assert evaluation.refine(model, x, steps=1, draws=1).mu.shape == (5, 2)
+
+
+def test_a_climb_begins_where_it_is_told_to(model, x):
+    start = Gaussian(torch.full((5, 2), 3.0), torch.zeros(5, 2))
+    found = evaluation.refine(model, x, start, steps=1, draws=1, lr=1e-3)
+    torch.testing.assert_close(found.mu, start.mu, atol=1.1e-3, rtol=0)
+    assert start.mu.eq(3).all()
+
+
 def test_grey_pixels_are_refused_and_tossed_ones_are_not(model):
     grey = torch.full((2, 1, 3, 4), 0.5)
     with pytest.raises(ValueError, match=r"100\.0% of the pixels.*toss"):
         evaluation.log_likelihood(model, grey, 2)
-    evaluation.log_likelihood(model, evaluation.toss(grey), 2)
+    grey[0] = 0
+    grey[1, :, 0] = 1
+    with pytest.raises(ValueError, match=r"33\.3% of the pixels.*toss"):
+        evaluation.log_likelihood(model, grey, 2)
+    evaluation.log_likelihood(model, evaluation.toss(grey), 1)
 
 
 def test_a_tossed_pixel_is_ink_as_often_as_it_is_grey():

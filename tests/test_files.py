@@ -137,6 +137,15 @@ def test_what_a_killed_run_left_is_removed_for_its_purpose_alone(tmp_path):
     del first, second
 
 
+def test_a_run_that_was_killed_before_it_wrote_leaves_nothing_either(tmp_path):
+    left, context = leave_behind(tmp_path, "mnist")
+    (left / "files" / "half").unlink()
+    (left / "files").rmdir()
+    remove_leftovers(tmp_path, "mnist")
+    assert list(tmp_path.iterdir()) == []
+    del context
+
+
 def test_a_leftover_that_was_renamed_or_copied_or_is_linked_to_is_kept(tmp_path):
     root, far = tmp_path / "root", tmp_path / "far"
     root.mkdir()

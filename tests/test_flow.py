@@ -79,6 +79,11 @@ def test_what_is_not_told_is_zero_and_what_is_told_matters():
     assert not torch.allclose(flow(x, t), flow(x, t, told))
 
 
+def test_a_flow_computes_where_its_points_are():
+    there = torch.zeros(4, 2, device="meta")
+    assert tiny().to("meta")(there, there[:, 0]).is_meta
+
+
 def test_samples_move_in_the_active_latents_alone():
     flow = tiny()
     noise = torch.randn(7, 5, generator=generator(3))

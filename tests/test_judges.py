@@ -6,6 +6,7 @@ from support import generator
 
 from vaelib import avatars, judges, metrics, weights
 from vaelib.data import Faces, Images
+from vaelib.models import Judge, seeded
 
 
 def squares(n=400, seed=0) -> Faces:
@@ -134,6 +135,38 @@ def test_softening_is_a_gaussian_of_random_width_alike_in_both_directions():
         profile = torch.exp(-(away**2) / (2 * width**2)) * (away.abs() <= 3)
         profile = profile / profile.sum()
         torch.testing.assert_close(soft, profile[:, None] * profile, rtol=1e-4, atol=1e-6)
+
+
+def test_the_steps_are_those_of_a_loop_written_by_hand(monkeypatch):
+    bars = []
+
+    class Bar(judges.tqdm):
+        def close(self):
+            bars.append((self.n, self.total))
+            super().close()
+
+    monkeypatch.setattr(judges, "tqdm", Bar)
+    train, loss = squares(80), torch.nn.functional.binary_cross_entropy_with_logits
+    arguments = {"image_shape": train.shape, "channels": (4,), "outputs": 2}
+
+    def batch(x, labels, generator):
+        return 1 - x, labels.float()
+
+    found = judges.fit_judge(arguments, train, batch, loss, 3, 32, 1e-2, 5)
+    with seeded(5):
+        judge = Judge(**arguments)
+    random = generator(5)
+    optimiser = torch.optim.Adam(judge.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, total_steps=3 * 3)
+    for _ in range(3):
+        for x, labels in train.batches(32, random):
+            judge.zero_grad()
+            loss(judge(1 - x), labels.float()).backward()
+            optimiser.step()
+            schedule.step()
+    wanted = judge.state_dict()
+    assert all(value.equal(wanted[name]) for name, value in found.state_dict().items())
+    assert bars[0] == (9, 9), "the bar ends full"
 
 
 def test_a_trained_judge_judges_and_no_longer_learns():

@@ -46,6 +46,7 @@ def test_encoding_in_batches_is_encoding_at_once(batch_size):
 def test_the_sampled_codes_scatter_about_mu_by_sigma():
     codes = encode_images(TINY.build(), bars(20_000))
     epsilon = (codes.z - codes.mu) / codes.sigma
+    torch.testing.assert_close(epsilon, code(20_000, 2), atol=1e-3, rtol=1e-3)
     for column in epsilon.T.numpy():
         assert stats.kstest(column, "norm").pvalue > 1e-3
 
@@ -87,6 +88,14 @@ def test_decoded_pictures_are_pixels_and_not_logits(batch_size):
     assert far.max() <= 1
 
 
+def test_codes_and_pictures_are_those_of_a_model_that_does_not_learn():
+    for use in (lambda model: encode_images(model, bars()),
+                lambda model: decode_images(model, code(3, 2))):  # fmt: skip
+        model = TINY.build().train()
+        use(model)
+        assert not model.training
+
+
 def test_encoding_and_decoding_carry_no_gradient():
     model = TINY.build()
     assert not encode_images(model, bars()).mu.requires_grad
@@ -98,6 +107,7 @@ def test_the_prior_is_standard_normal_and_fixed_by_its_seed():
     assert z.shape == (20_000, 3)
     for column in z.T.numpy():
         assert stats.kstest(column, "norm").pvalue > 1e-3
+    assert sample_prior(1, 1).shape == (1, 1)
     assert z.equal(sample_prior(20_000, 3, seed=1))
     assert not z.equal(sample_prior(20_000, 3, seed=2))
 
@@ -133,6 +143,7 @@ def test_a_quantile_grid_is_even_in_prior_probability_between_its_edges(low, hig
 def test_a_quantile_grid_by_default_cuts_one_percent_of_each_tail():
     grid = quantile_grid(20)
     assert grid.shape == (20, 20, 2)
+    assert quantile_grid(1).shape == (1, 1, 2)
     assert grid.max().item() == pytest.approx(stats.norm.ppf(0.99), abs=1e-5)
     assert grid.min().item() == pytest.approx(stats.norm.ppf(0.01), abs=1e-5)
 
@@ -146,7 +157,9 @@ def test_the_first_cell_of_a_grid_is_its_top_left_corner(make):
     assert (grid[1:, :, 1] < grid[:-1, :, 1]).all()
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 0.99), (0.01, 1.0), (0.6, 0.4), (-0.1, 0.5)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0, 0.99), (0.01, 1.0), (0.6, 0.4), (0.5, 0.5), (-0.1, 0.5)]
+)
 def test_a_quantile_grid_refuses_edges_with_no_finite_code(low, high):
     with pytest.raises(ValueError, match=f"low={low}, high={high}"):
         quantile_grid(5, low, high)
@@ -288,8 +301,11 @@ def test_a_path_has_at_least_two_steps(steps):
 
 @pytest.mark.parametrize("ends", [([0.0, 0.0], [1.0, 0.0]), ([1.0, 0.0], [0.0, 0.0])])
 def test_a_spherical_path_from_or_to_zero_is_refused_and_not_nan(ends):
-    with pytest.raises(ValueError, match="use a linear path"):
-        interpolate(*torch.tensor(ends), 5, spherical=True)
+    ends = torch.tensor(ends)
+    beside = torch.tensor([2.0, 3.0])
+    for start, end in (ends, torch.stack([ends, beside.expand(2, 2)], 1)):
+        with pytest.raises(ValueError, match="use a linear path"):
+            interpolate(start, end, 5, spherical=True)
 
 
 # --- feature vectors ------------------------------------------------------------------------------
@@ -341,6 +357,21 @@ def test_balancing_what_is_balanced_already_changes_nothing():
     )  # fmt: skip
 
 
+def test_of_each_kind_of_face_the_smaller_side_is_its_weight():
+    kinds = {  # the other attributes -> codes with the attribute, and without
+        (False, False): ([1.0, 3.0], [0.0]),  # a gap of 2, weight 1
+        (True, False): ([10.0, 12.0], [5.0, 7.0, 6.0]),  # a gap of 5, weight 2
+        (False, True): ([100.0], []),  # nobody to compare with
+        (True, True): ([8.0, 8.0, 8.0], [-2.0]),  # a gap of 10, weight 1
+    }
+    rows = [(value, side == 0, *kind) for kind, sides in kinds.items()
+            for side in (0, 1) for value in sides[side]]  # fmt: skip
+    mu, has, *others = torch.tensor(rows, dtype=torch.float64).T
+    found = latent.feature_vector(mu[:, None], has, torch.stack(others, 1))
+    assert found.dtype == torch.float64
+    assert found.tolist() == [(2 * 1 + 5 * 2 + 10 * 1) / 4]
+
+
 @pytest.mark.parametrize(("value", "who"), [(True, "everybody"), (False, "nobody")])
 def test_an_attribute_without_two_sides_has_no_vector(value, who):
     mu, has = torch.randn(5, 3), torch.full((5,), value)
@@ -387,3 +418,6 @@ def test_each_code_may_have_its_alpha():
     moved = latent.add_feature(z, vector, torch.tensor([0.0, 1.0, -2.0]))
     assert moved.tolist() == [[0, 0], [1, -2], [-2, 4]]
     assert torch.equal(latent.add_feature(z, vector, 1), z + vector)
+    assert latent.add_feature(z[0], vector, 2).tolist() == [2, -4]
+    exact = latent.add_feature(z.double(), vector.double(), 0.1)
+    assert exact[0].tolist() == [0.1, -0.2]

@@ -17,6 +17,7 @@ from vaelib.data import Images
 from vaelib.latent import Codes
 from vaelib.losses import kl_divergence
 from vaelib.models import VAE, Architecture, Judge, seeded
+from vaelib.training import evaluate
 
 
 def normal(*shape, seed=0):
@@ -151,9 +152,32 @@ def test_the_mixture_keeps_out_of_the_gap_that_the_gaussian_falls_into():
 
 def test_codes_are_drawn_from_the_samples_and_not_from_the_means():
     mu = torch.zeros(2000, 2)
-    codes = codes_of(mu, z=mu + normal(2000, 2))
+    codes = codes_of(mu, z=normal(2000, 2) + torch.tensor([5.0, -5.0]))
     for how in ("box", "gaussian", "mixture"):
-        assert metrics.sample_codes(codes, 2000, how).std() > 0.5
+        drawn = metrics.sample_codes(codes, 2000, how)
+        assert drawn.std(0).min() > 0.5
+        torch.testing.assert_close(drawn.mean(0), codes.z.mean(0), atol=0.5, rtol=0)
+        assert drawn[:, 0].min() > 0 > drawn[:, 1].max(), "where no mean is"
+
+
+def test_the_mixture_has_ten_parts_and_sees_the_first_ten_thousand_codes(monkeypatch):
+    z, seen = normal(10_002, 2), []
+
+    class Mixture:
+        def __init__(self, parts, random_state):
+            seen.extend([parts, random_state])
+
+        def fit(self, codes):
+            seen.append(torch.from_numpy(codes).float())
+            return self
+
+        def sample(self, n):
+            return (z[:n].double().numpy(), None)
+
+    monkeypatch.setattr("sklearn.mixture.GaussianMixture", Mixture)
+    assert metrics.sample_codes(codes_of(z), 7, "mixture", seed=4).equal(z[:7])
+    assert seen[:2] == [10, 4]
+    assert seen[2].equal(z[:10_000])
 
 
 @pytest.mark.parametrize("how", metrics.SAMPLERS)
@@ -238,6 +262,15 @@ def test_nothing_is_covered_far_away_and_half_of_a_half():
     assert metrics.mass_covered(fitted, held_out, half) == pytest.approx(0.495, abs=0.01)
 
 
+def test_covered_is_what_lies_as_near_to_a_training_code_as_held_out_codes_do():
+    fitted, held_out, z = (
+        torch.tensor(row)[:, None] for row in ([0.0, 10.0], [1.0, 8.0], [2.0, 3.0, 11.5, 99.0])
+    )
+    # The held-out codes are 1 and 2 from the nearest; of the four, 2 and 11.5 are within 2.
+    assert metrics.mass_covered(fitted, held_out, z, keep=1) == 0.5
+    assert metrics.mass_covered(fitted, held_out, z, keep=0.5) == 0.25
+
+
 @given(st.floats(1e-2, 1e3))
 def test_the_scale_of_the_codes_plays_no_part_in_the_mass_covered(scale):
     fitted, held_out, z = (normal(300, 2, seed=seed).double() for seed in range(3))
@@ -268,7 +301,8 @@ def sure_at_the_ends(pictures):
 
 def test_interpolation_validity_is_the_share_of_inner_points_recognised():
     labels = torch.arange(200) % 2
-    codes = codes_of((2.0 * labels - 1)[:, None].expand(-1, 2), labels)
+    mu = (2.0 * labels - 1)[:, None].expand(-1, 2)
+    codes = codes_of(mu, labels, z=mu + 100)
     # The inner points of a path from -1 to 1 lie at -.8, -.6, ... .8: four of nine have |z| >= .5.
     valid = metrics.interpolation_validity(Line(), sure_at_the_ends, 0.9, codes, pairs=100)
     assert valid == pytest.approx(4 / 9)
@@ -348,6 +382,7 @@ def test_uniformity_is_0_when_even_and_near_1_in_one_cell():
     u = (torch.arange(10) + 0.5) / 10
     even = torch.special.ndtri(torch.cartesian_prod(u, u))
     assert metrics.uniformity_2d(even) == pytest.approx(0, abs=1e-6)
+    assert metrics.uniformity_2d(even, cells=1) == 0
     assert metrics.uniformity_2d(torch.full((50, 2), 0.1)) == pytest.approx(0.99)
     assert metrics.uniformity_2d(torch.full((50, 2), 40.0)) == pytest.approx(0.99)  # its CDF is 1
 
@@ -360,7 +395,7 @@ def test_the_area_of_a_digit_is_that_of_its_one_sigma_ellipse():
     mu = (normal(n, 2) * scale) @ turn.T + 7 * labels[:, None]
     expected = math.pi * 0.5 * (torch.arange(10) + 1.0) ** 2
     torch.testing.assert_close(
-        metrics.area_per_digit(codes_of(mu, labels)), expected, rtol=0.1, atol=0
+        metrics.area_per_digit(codes_of(mu, labels, z=9 * mu)), expected, rtol=0.1, atol=0
     )
 
 
@@ -597,6 +632,11 @@ def test_covered_is_the_prior_by_what_training_images_gave(by_hand, monkeypatch)
     monkeypatch.setattr(metrics, "mass_covered", lambda *given: asked.extend(given) or 0.25)
     score = metrics.scoreboard(model, judge, train, test[:500], samples=100, threshold=0.9, seed=3)
     assert score.covered == 0.25
+    means = evaluate(model, test[:500], seed=3)
+    assert score.reconstruction == means.reconstruction
+    codes = latent.encode_images(model, test[:500], 3)
+    between = metrics.interpolation_validity(model, judge, 0.9, codes, seed=3)
+    assert score.interpolation == between
     fitted, held_out, prior = asked
     assert fitted.equal(latent.encode_images(model, train, 3).z)
     assert held_out.equal(latent.encode_images(model, test[:500], 3).z)
@@ -609,6 +649,19 @@ def test_a_model_of_a_single_latent_has_a_score_and_no_room(by_hand):
     score = metrics.scoreboard(model, judge, train[:500], test[:500], samples=100, threshold=0.9)
     assert score.room is None
     assert len(score.nats) == 1
+
+
+def test_of_many_training_images_the_first_twenty_thousand_are_encoded(by_hand):
+    model, judge, train, test, _ = by_hand
+    taken = []
+
+    class Noted(Images):
+        def __getitem__(self, index):
+            taken.append(index)
+            return super().__getitem__(index)
+
+    metrics.scoreboard(model, judge, Noted(train.pixels, train.labels), test[:500], 100)
+    assert taken == [slice(20_000)]
 
 
 def test_the_threshold_is_that_of_the_held_out_images(by_hand):
@@ -638,6 +691,11 @@ class Painted(nn.Module):
         return (x[:, 0, 0, :2] - 0.5) * 20
 
 
+class Undecided(nn.Module):
+    def forward(self, x):
+        return torch.zeros(len(x), 2)
+
+
 def painted(rows):
     pictures = torch.full((len(rows), 3, 4, 4), 0.5)
     pictures[:, 0, 0, :2] = torch.tensor(rows)
@@ -651,6 +709,10 @@ def test_attribute_accuracy_is_the_share_that_is_right_column_by_column():
         ("first", "second"),
     )
     assert metrics.attribute_accuracy(Painted(), faces).tolist() == [0.75, 0.5]
+    undecided = data.Faces(
+        torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 2).bool(), ("first", "second")
+    )
+    assert metrics.attribute_accuracy(Undecided(), undecided).tolist() == [1, 1], "a half is no yes"
 
 
 def test_clarity_is_that_of_the_least_clear_attribute():

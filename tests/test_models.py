@@ -125,6 +125,23 @@ def test_samples_have_the_mean_and_variance_asked_for(mean, log_variance):
     assert abs(z.var().item() - variance) < 4 * variance * (2 / n) ** 0.5
 
 
+@pytest.mark.parametrize("kind", ["ae", "vae"])
+def test_a_sample_lies_sigma_times_a_draw_beyond_its_mean(kind):
+    model = architecture(kind, noise=0.7 if kind == "ae" else 0.0).build()
+    found = model(torch.rand(9, *SHAPE, generator=generator()), generator(1))
+    sigma = 0.7 if kind == "ae" else (found.log_var / 2).exp()
+    wanted = found.mu + sigma * torch.randn(9, 2, generator=generator(1))
+    torch.testing.assert_close(found.z, wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_a_sample_has_the_type_of_its_code_and_lies_on_its_device(dtype):
+    zero = torch.zeros(4, 3, dtype=dtype)
+    assert architecture().build().reparameterise(zero, zero, generator()).dtype == dtype
+    there = zero.to("meta")
+    assert architecture().build().reparameterise(there, there).is_meta
+
+
 def test_samples_of_different_latents_and_images_are_independent():
     zero = torch.zeros(50_000, 3)
     z = architecture().build().reparameterise(zero, zero, generator())
@@ -227,6 +244,20 @@ def test_too_many_halvings_name_the_size_and_the_remedy(part):
     assert "resize the images" in str(error.value)
 
 
+def test_three_halvings_of_three_widths_fit_together():
+    widths = {"encoder_hidden": (4, 6, 5), "decoder_hidden": (5, 6, 4)}
+    model = architecture(body="conv", image_shape=(3, 8, 16), **widths).build()
+    x = torch.rand(2, 3, 8, 16)
+    assert model(x).logits.shape == x.shape
+    assert Judge((3, 8, 16), (4, 6, 5), 7)(x).shape == (2, 7)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 12), (1, 12, 8)])
+def test_both_sides_of_a_picture_are_halved(shape):
+    with pytest.raises(ValueError, match=f"divisible by 8; got {shape[1]} x {shape[2]}"):
+        Judge(shape, channels=(4, 4, 4))
+
+
 def test_a_judge_gives_one_log_odds_per_digit():
     with seeded(0):
         judge = Judge()
@@ -245,7 +276,7 @@ def test_every_parameter_of_a_vae_gets_a_gradient():
     assert isinstance(model.encoder, nn.Module)
 
 
-@pytest.mark.parametrize("size", [0, -3, 10**9, 2.5, "8"])
+@pytest.mark.parametrize("size", [0, -3, 100_001, 10**9, 2.5, "8"])
 @pytest.mark.parametrize("field", ["latent_dim", "encoder_hidden", "decoder_dense", "image_shape"])
 def test_a_width_that_no_network_has_is_refused_in_words(field, size):
     value = {"latent_dim": size, "image_shape": (1, size, 28)}.get(field, (16, size))

@@ -65,7 +65,7 @@ def refused(own, *said: str) -> None:
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("RGB", 3), ("L", 1)])
-@pytest.mark.parametrize("size", [8, 64, 100])
+@pytest.mark.parametrize("size", [1, 8, 64, 100])
 def test_pictures_are_their_middle_square_in_the_size_asked_for(tmp_path, mode, channels, size):
     faces = vaelib.faces_from_folder(*make(tmp_path, mode), size=size)
     assert isinstance(faces, Faces)
@@ -75,6 +75,16 @@ def test_pictures_are_their_middle_square_in_the_size_asked_for(tmp_path, mode, 
         middle = picture(i, mode).crop((10, 0, 80, 70))
         expected = np.array(middle.resize((size, size), Image.Resampling.LANCZOS))
         assert np.array_equal(found.permute(1, 2, 0).numpy(), np.atleast_3d(expected))
+
+
+@pytest.mark.parametrize("shape", [(93, 70), (70, 93)])
+def test_of_an_odd_rest_the_smaller_half_lies_before_the_square(own, shape):
+    picture(0, shape=shape).save(own[0] / FILES[0])
+    before = [(side - 70) // 2 for side in shape]
+    middle = picture(0, shape=shape).crop((*before, before[0] + 70, before[1] + 70))
+    expected = np.array(middle.resize((64, 64), Image.Resampling.LANCZOS))
+    found = vaelib.faces_from_folder(*own).pixels[0].permute(1, 2, 0).numpy()
+    assert np.array_equal(found, expected)
 
 
 def test_labels_follow_the_table_and_not_the_folder(own):
@@ -91,6 +101,20 @@ def test_tables_as_programs_write_them_say_the_same(own, words, comma):
     write_table(own[1], comma=comma, words=words)
     own[1].write_bytes(b"\xef\xbb\xbf" + own[1].read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
     assert vaelib.faces_from_folder(*own).labels.tolist() == [list(has) for has in HAS]
+
+
+def test_one_line_may_say_yes_and_no_in_all_five_ways(own):
+    rows = [["1", "TRUE", "0", "-1", "false"], ["false", "-1", "1", "true", "1"]] * FEWEST
+    lines = [",".join([file, *row]) for file, row in zip(FILES, rows, strict=True)]
+    own[1].write_text("\n".join(["picture,A,B,C,D,E", *lines]))
+    found = vaelib.faces_from_folder(*own).labels.tolist()
+    assert found == [[True, True, False, False, False], [False, False, True, True, True]] * FEWEST
+
+
+def test_a_semicolon_in_a_name_is_none_between_columns(own):
+    (own[0] / FILES[0]).rename(own[0] / "face; 00.png")
+    edit(own[1], FILES[0], "face; 00.png")
+    assert len(vaelib.faces_from_folder(*own)) == N
 
 
 def test_a_picture_taken_with_the_camera_on_its_side_is_turned(own, tmp_path):
@@ -211,6 +235,11 @@ def test_a_label_that_is_neither_yes_nor_no_is_named(own, value):
 def test_a_line_of_another_length_is_named(own, rest):
     edit(own[1], f"{FILES[3]},0,1", f"{FILES[3]},{rest}")
     refused(own, f"{FILES[3]} has ", "for 2 attributes")
+
+
+def test_each_column_has_a_name(own):
+    write_table(own[1], names=("Hat", ""))
+    refused(own, "expected a name for the files and for each attribute")
 
 
 @pytest.mark.parametrize("text", ["", "picture\n", "picture,\n", "\n\n", "picture,Hat\n"])

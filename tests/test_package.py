@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -100,6 +101,105 @@ def test_every_public_thing_has_a_docstring():
     things = public()
     assert len(things) > 80
     assert [name for name, thing in things.items() if not inspect.getdoc(thing)] == []
+
+
+# What a call takes where nothing is said, and the numbers that a module names: the book's figures,
+# the shipped weights and a reader's cache are of these.
+LEFT_OUT = """
+avatars SIZE=64 BLOCK=1000 MANY=50000
+avatars.admissible seed=0
+avatars.counterfactual seed=0
+avatars.faces seed=0 start=0 progress=True
+evaluation.log_likelihood k=5000 seed=0 batch_size=500
+evaluation.log_weights seed=0 batch_size=500
+evaluation.refine steps=300 draws=16 lr=0.05 seed=0
+evaluation.toss seed=0
+explorers.betas.beta_explorer beta=1
+explorers.draw.draw_a_digit digit=2 tour=False
+explorers.flow TIMES=(0, 0.25, 0.5, 0.75, 1)
+explorers.flow.noise_to_face time=0.0 steps=20 draw=0
+explorers.kl.kl_playground mu=1.0 log_var=-1.0
+explorers.latent.latent_explorer z=(0.0, 0.0) cdf=False zoom=False
+explorers.mixer ALPHA=2.0
+explorers.mixer.attribute_mixer face=0 morph=0.0
+explorers.posterior DRAWS=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+explorers.posterior.exact_posterior digit=2
+explorers.reparameterise.reparameterisation_explorer digit=0 epsilon=(1.0, -0.5)
+explorers.reparameterise.still epsilon=(0.0, 0.0) exact=False
+explorers.replay.training_replay frame=0
+explorers.widgets.slider step=0.05
+flow.Flow attributes=0 width=384 depth=4
+flow.Flow.sample steps=50 seed=0
+images.Faces ink=False
+images.Images ink=False
+images.whole most=inf
+judges.fit_attribute_judge epochs=5 batch_size=128 lr=0.002 seed=0 spoiled=0.3 blur=1.0 shift=0
+    channels=(32, 64, 96)
+latent BATCH=100
+latent.decode_images batch_size=100
+latent.encode_images seed=0 batch_size=100
+latent.interpolate spherical=False
+latent.quantile_grid low=0.01 high=0.99
+latent.sample_prior seed=0
+losses.effective_beta r_loss_factor=1.0 kl_weight=1.0 latents_averaged=1 scale=1.0
+losses.gaussian_nll sigma=1.0
+losses.mean_squared_error r_loss_factor=1.0
+losses.negative_elbo beta=1.0
+losses.root_mean_squared_error r_loss_factor=1.0
+metrics.clarity_threshold keep=0.95
+metrics.interpolation_validity pairs=1000 steps=9 seed=0
+metrics.knn_accuracy k=10 limit=10000
+metrics.mass_covered keep=0.99
+metrics.recognition_threshold keep=0.95
+metrics.sample_codes seed=0
+metrics.scoreboard samples=2000 seed=0
+metrics.uniformity_2d cells=10
+mistakes.Mistake afterwards=False
+models.Architecture latent_dim=2 encoder_hidden=(512, 256) decoder_hidden=(128, 160)
+    image_shape=(1, 28, 28) noise=0.0
+models.Architecture.build seed=0
+models.Autoencoder noise=0.0
+models.Judge image_shape=(1, 28, 28) channels=(32, 64) outputs=10
+photographs CELEBA_SHAPE=(178, 218) CELEBA_CROP=140 SHARDS=132 SHARD_BYTES=10600000 FEWEST=10
+photographs.celeba size=64
+photographs.faces_from_folder size=64
+plots.codes size=3 limit=5000
+plots.panels width=9 height=4.5
+plots.posterior_ellipses count=200 sigmas=1
+plots.prior_circles sigmas=(1, 2, 3)
+plots.sheet ink=True
+plots.underline shape=(28, 28)
+training.Config epochs=10 batch_size=256 lr=0.002 beta=1.0 warmup_epochs=0.0 seed=0
+training.evaluate beta=1.0 seed=0 batch_size=1000
+training.fit progress=True
+weights FORMAT=1
+"""
+
+
+def numbers_in(thing) -> str:
+    """``name=value`` of the defaults of a function or class, or of the constants of a module."""
+
+    def is_number(value):
+        many = isinstance(value, tuple) and value
+        return all(map(is_number, value)) if many else isinstance(value, bool | int | float)
+
+    named = {}
+    if inspect.ismodule(thing):
+        named = {name: getattr(thing, name) for name in CONSTANT.findall(inspect.getsource(thing))}
+    else:
+        with suppress(ValueError):  # an exception has no signature
+            given = inspect.signature(thing).parameters.values()
+            named = {one.name: one.default for one in given}
+    return " ".join(f"{name}={value}" for name, value in named.items() if is_number(value))
+
+
+CONSTANT = re.compile(r"(?m)^([A-Z]\w*) = ")
+
+
+def test_what_is_left_out_of_a_call_is_what_the_book_was_measured_with():
+    found = {name: numbers_in(thing) for name, thing in sorted(public().items())}
+    lines = [f"{name} {numbers}" for name, numbers in found.items() if numbers]
+    assert lines == re.sub(r"\n +", " ", LEFT_OUT).strip().splitlines()
 
 
 LAYERS = (

@@ -105,7 +105,53 @@ def test_every_helper_that_can_make_its_axis_is_tested_above():
     assert {renamed.get(name, name) for name in takes_axis} == set(HELPERS)
 
 
+@pytest.mark.parametrize(
+    ("draw", "size"),
+    [
+        (lambda: plots.pictures(images(12, h=8, w=8)), (9, 2 * 0.95 * 0.9)),
+        (lambda: plots.pictures(images(3, h=8, w=8)), (2.7, 0.95 * 0.9)),
+        (lambda: plots.pictures(images(6, 3, 64, 64), columns=3), (3.75, 2 * 0.95 * 1.25)),
+        (lambda: plots.pictures(images(6, h=64, w=63), columns=3), (2.7, 2 * 0.95 * 0.9)),
+        (lambda: plots.pictures(images(10, 3, 64, 64)), (9, 0.95 * 0.9)),
+        (lambda: plots.pictures(images(2), captions=["a", "b"]), (1.8, 0.95 * 0.9 + 0.3)),
+        (lambda: plots.pictures(images(2), captions=["a" * 8, "b"]), (1.8, 0.95 * 0.9 + 0.3)),
+        (lambda: plots.pictures(images(2), captions=["a" * 9, "b"]), (1.8, 0.95 * 0.9 + 0.7)),
+        (lambda: plots.sheet(images(6).unflatten(0, (2, 3))), (6, 4)),
+        (lambda: HELPERS["digit_map"](None), (5.5, 5.5)),
+        (lambda: HELPERS["codes"](None), (5.5, 5.5)),
+        (lambda: HELPERS["histogram"](None), (5, 3)),
+        (lambda: HELPERS["kl_integrand"](None), (6, 2.6)),
+        (lambda: plots.panels(2)[1][0], (9, 4.5)),
+        (lambda: plots.panels(2, 6, 2)[1][0], (6, 2)),
+    ],
+)
+def test_a_figure_fits_a_page_and_is_as_high_as_what_it_shows(draw, size):
+    assert draw().figure.get_size_inches().tolist() == pytest.approx(size)
+
+
+def visible(ax):
+    return [side for side, spine in ax.spines.items() if spine.get_visible()]
+
+
+def test_pictures_and_a_sheet_without_an_extent_have_neither_frame_nor_ticks():
+    for ax in (plots.pictures(images()), plots.sheet(images(6).unflatten(0, (2, 3)))):
+        assert visible(ax) == [*ax.get_xticks(), *ax.get_yticks()] == []
+    assert len(visible(plots.sheet(images(6).unflatten(0, (2, 3)), (-3, 3, -2, 2)))) == 4
+
+
 # --- Pictures -------------------------------------------------------------------------------
+
+
+def test_ten_pictures_stand_in_a_row_and_fewer_take_no_more_room():
+    assert sheet_of(plots.pictures(images(12))).shape == (2 * 4 + 1, 10 * 6 + 9)
+    assert sheet_of(plots.pictures(images(3))).shape == (4, 3 * 6 + 2)
+
+
+@pytest.mark.parametrize("length", [8, 9])
+def test_captions_that_would_run_into_each_other_are_turned(length):
+    ax = plots.pictures(images(2), captions=["a" * length, "b"])
+    turns = {label.get_rotation() > 0 for label in ax.get_xticklabels()}
+    assert turns == {length > 8}
 
 
 def sheet_of(ax):
@@ -254,8 +300,9 @@ def test_each_digit_is_written_at_the_median_of_its_codes():
 
 
 def test_a_large_cloud_is_cut_to_its_limit():
-    (cloud,) = plots.codes(points(50), labels(50), limit=20).collections
+    (cloud,) = plots.codes(points(50), labels(50), limit=20, size=7).collections
     assert len(cloud.get_offsets()) == 20
+    assert cloud.get_sizes().tolist() == [7]
 
 
 def test_codes_are_drawn_to_one_scale_and_named():
@@ -266,19 +313,20 @@ def test_codes_are_drawn_to_one_scale_and_named():
 
 def test_posterior_ellipses_have_the_standard_deviations_as_half_axes():
     _, ax = plt.subplots()
-    codes = posteriors()
+    codes = posteriors()._replace(z=points(seed=2))
     assert plots.posterior_ellipses(codes, ax, count=5, sigmas=2) is ax
     assert len(ax.patches) == 5
     for ellipse, mu, sigma in zip(ax.patches, codes.mu, codes.sigma, strict=False):
         assert ellipse.center == pytest.approx(mu.tolist())
         assert [ellipse.width / 2, ellipse.height / 2] == pytest.approx((2 * sigma).tolist())
+        assert not ellipse.get_fill(), "what lies below it is seen"
 
 
 def test_prior_circles_have_the_standard_deviations_as_radii():
     _, ax = plt.subplots()
     assert plots.prior_circles(ax) is ax
     assert [circle.radius for circle in ax.patches] == [1, 2, 3]
-    assert all(circle.center == (0, 0) for circle in ax.patches)
+    assert all(circle.center == (0, 0) and not circle.get_fill() for circle in ax.patches)
 
 
 def test_a_digit_map_has_the_digits_colours_and_is_pale_where_not_recognised():
@@ -289,6 +337,7 @@ def test_a_digit_map_has_the_digits_colours_and_is_pale_where_not_recognised():
         full = torch.tensor(to_rgb(plots.DIGIT_COLORS[digit]))
         torch.testing.assert_close(colours[0, column], 1 - ink * (1 - full))
     assert tuple(image.get_extent()) == (-3, 3, -2, 2)
+    assert (image.get_interpolation(), ax.get_aspect()) == ("nearest", "auto")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("$z_1$", "$z_2$")
 
 
@@ -315,14 +364,24 @@ def test_the_first_row_of_a_digit_map_is_its_top():
 
 def test_the_histogram_is_a_density_beside_the_normal_density():
     ax = plots.histogram_against_normal(points(500)[:, 0])
+    assert len(ax.patches) == 60
+    assert ax.get_ylabel() == "density"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["N(0, 1)"]
     area = sum(bar.get_width() * bar.get_height() for bar in ax.patches)
     assert area == pytest.approx(1, abs=1e-5)
     (curve,) = ax.get_lines()
     x, y = (torch.as_tensor(values).double() for values in curve.get_data())
+    assert (x[0], x[-1]) == (-4, 4)
     assert torch.trapezoid(y, x).item() == pytest.approx(1, abs=1e-3)
     torch.testing.assert_close(
         y, (-(x**2) / 2).exp() / math.sqrt(2 * math.pi), rtol=1e-4, atol=1e-6
     )
+
+
+def test_a_histogram_with_a_name_has_it_in_its_legend():
+    ax = plots.histogram_against_normal(points(500)[:, 0], label="sampled codes")
+    said = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert sorted(said) == ["N(0, 1)", "sampled codes"]
 
 
 def area(polygons):
@@ -346,9 +405,16 @@ def test_the_shaded_areas_of_the_kl_integrand_add_up_to_the_kl(mu, log_var):
 
 @pytest.mark.parametrize(("mu", "log_var"), [(1.0, -1.0), (-0.8, 0.3)])
 def test_the_curves_over_the_kl_integrand_are_the_prior_and_the_posterior(mu, log_var):
-    prior, posterior, _ = plots.kl_integrand(mu, log_var).get_lines()
+    ax = plots.kl_integrand(mu, log_var)
+    prior, posterior, zero = ax.get_lines()
+    assert (ax.get_xlim(), ax.get_ylabel()) == ((-4.5, 4.5), "density")
+    _, said = ax.get_legend_handles_labels()
+    shades = ["integrand > 0", "integrand < 0"]
+    assert said == ["prior $p(z)$", "posterior $q(z|x)$", *shades]
+    assert set(zero.get_ydata()) == {0}
     for line, middle, width in ((prior, 0.0, 1.0), (posterior, mu, math.exp(log_var / 2))):
         z, density = (torch.as_tensor(values).double() for values in line.get_data())
+        assert (z[0], z[-1]) == (-4.5, 4.5)
         expected = torch.distributions.Normal(middle, width).log_prob(z).exp()
         torch.testing.assert_close(density, expected, rtol=1e-4, atol=1e-6)
 
@@ -358,24 +424,24 @@ def test_bars_lie_below_their_pictures_and_are_as_wide_as_they():
     plots.underline(ax, torch.arange(7) == 4, 3, (4, 6))
     ((left, right),) = [line.get_xdata() for line in ax.lines]
     assert left - 7 == 7 + 5 - right == 2  # of columns 7 to 12
+    ax = plots.underline(plots.pictures(images(6, 1, 28, 28), 2), torch.arange(6) == 5, 2)
+    ((bottom, _),) = [line.get_ydata() for line in ax.lines]
+    assert 58 + 25 < bottom < 58 + 27, "on the last rows of 58 to 85"
 
 
-@pytest.mark.parametrize("thin", [False, True])
-def test_a_patch_too_thin_to_write_in_has_no_digit_and_each_digit_stands_in_the_middle_of_its_patch(
-    thin,
-):
+@pytest.mark.parametrize("rows", [2, 3, 11])
+def test_a_digit_stands_in_the_middle_of_its_patch_unless_that_is_too_thin_to_write_in(rows):
     digits, recognised = torch.zeros(30, 60, dtype=torch.int64), torch.zeros(30, 60).bool()
     digits[5:16, 30:51] = 8
-    recognised[5 : 7 if thin else 16, 30:51] = True
+    recognised[5 : 5 + rows, 30 : 30 + rows] = True
     ax = plots.digit_map(digits, recognised, (-6, 6, -3, 3))
-    if thin:
-        assert [text.get_text() for text in ax.texts] == []
+    places = [text.get_position() for text in ax.texts]
+    if rows == 2:
+        assert places == []
         return
-    (text,) = ax.texts
-    x, y = text.get_position()
+    ((x, y),) = places
     row, column = (3 - y) / 6 * 30 - 0.5, (x + 6) / 12 * 60 - 0.5
-    assert row == pytest.approx(10)  # the middle row of 5 to 15
-    assert 35 - 1e-6 <= column <= 45 + 1e-6
+    assert [row, column] == pytest.approx([5 + rows // 2, 30 + rows // 2])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -393,6 +459,9 @@ TABLE = plots.Table(["model", "nats"], [["AE", "136.9"], ["<VAE>", "145.7"]])
 
 def test_a_table_prints_its_columns_in_line():
     assert repr(TABLE).splitlines() == ["model  nats", "AE     136.9", "<VAE>  145.7"]
+    long, wide = plots.Table(["a"], [["1"], ["22"], ["3"]]), plots.Table(["a", "b"], [["11", "2"]])
+    assert repr(long).splitlines() == ["a", "1", "22", "3"]
+    assert repr(wide).splitlines() == ["a   b", "11  2"]
 
 
 def test_a_table_shows_its_cells_and_not_their_markup():

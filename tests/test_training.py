@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 import math
+import re
 import textwrap
 from dataclasses import asdict, replace
 
@@ -188,10 +189,23 @@ def test_without_validation_images_the_valid_columns_are_none():
     assert run()[1]["valid_loss"] == [None, None, None]
 
 
-def test_epochs_and_seconds_count_up():
+def test_epochs_and_seconds_count_from_the_start_of_the_run(monkeypatch):
+    clock = iter([100.0, 103.0, 107.0, 112.0])
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
     history = run()[1]
     assert history["epoch"] == [1, 2, 3]
-    assert 0 < history["seconds"][0] < history["seconds"][1] < history["seconds"][2]
+    assert history["seconds"] == [3, 7, 12]
+
+
+def test_a_small_term_is_not_lost_beside_a_large_one():
+    def lopsided(output, x, beta):
+        each = torch.full((len(x),), 1e8 if lopsided.calls == 0 else 1.0)
+        lopsided.calls += 1
+        return LossTerms(each, each, each)
+
+    lopsided.calls = 0
+    found = evaluate(TINY.build(), bars(64), lopsided, batch_size=1).loss
+    assert found == pytest.approx((1e8 + 63) / 64, rel=1e-9)
 
 
 # --- Warm-up and callback -------------------------------------------------------------------
@@ -278,8 +292,22 @@ def test_every_image_is_seen_once_an_epoch():
     assert not torch.cat(seen[:4]).equal(torch.cat(seen[4:]))  # shuffled anew
 
 
-def test_a_trained_model_is_left_in_evaluation_mode():
-    assert not run()[0].training
+def test_a_model_learns_in_training_mode_and_is_evaluated_and_left_in_the_other():
+    modes = []
+
+    class Watched(type(TINY.build())):
+        def forward(self, *given):
+            modes.append((torch.is_grad_enabled(), self.training))
+            return super().forward(*given)
+
+    model = TINY.build(seed=1)
+    model.__class__ = Watched
+    fit(model, bars(), QUICK, valid=bars(32, seed=1), progress=False)
+    assert set(modes) == {(True, True), (False, False)}
+    assert not model.training
+    evaluate(model.train(), bars())
+    assert not model.training
+    assert not run()[0].training, "nor where nothing was held out"
 
 
 def test_a_single_step_is_a_run_too():
@@ -493,6 +521,7 @@ def test_a_saved_history_is_plain_json(tmp_path):
     history.save(tmp_path / "run.json")
     content = json.loads((tmp_path / "run.json").read_text())
     assert content == {"config": asdict(QUICK), "records": [asdict(history.last)]}
+    assert '\n   "kl": 1.0,\n' in (tmp_path / "run.json").read_text(), "a line for each number"
 
 
 # --- The loop as a reader meets it ----------------------------------------------------------
@@ -516,7 +545,7 @@ def test_progress_goes_to_stderr_and_can_be_turned_off(capsys):
     fit(TINY.build(), bars(), QUICK)
     out, err = capsys.readouterr()
     assert out == ""
-    assert "step" in err
+    assert re.search(r" 12/12 .*step.* epoch 3, \d+\.\d nats", err), "four steps in each of three"
 
 
 def test_labels_play_no_part():

@@ -310,6 +310,13 @@ DEEP = "[" * 100_000 + "]" * 100_000
 ODD_JSON = ["[]", "[1, 2]", "3", '"x"', "null", "{}", "NaN", "", "9" * 10_000, DEEP]
 
 
+@pytest.mark.parametrize("length", [500, 501])
+def test_a_message_of_up_to_500_letters_is_said_in_full(length):
+    message = "".join(str(i % 10) for i in range(length))
+    short = f"{message[:290]} … {message[-200:]}"
+    assert str(weights.WeightsError(message)) == (message if length <= 500 else short)
+
+
 @pytest.mark.parametrize("length", [0, 1, 2**31, 2**60, 2**64 - 1])
 def test_a_header_of_an_absurd_length_is_refused_in_few_words(decoder, length):
     decoder.write_bytes(struct.pack("<Q", length) + decoder.read_bytes()[8:] + b"x" * 500_000)

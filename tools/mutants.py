@@ -43,6 +43,49 @@ SECONDS = 90  # for the tests of one mutant beyond what they take on the right c
 # Mutants that change nothing that a test could see. Known by file, line and change, not by number.
 EQUIVALENT = {
     (
+        "vaelib/_download.py",
+        "bar.update(min(size, total or size) - bar.n)",
+        "size, total or size -> total or size, size",
+    ): "of two numbers the smaller, whichever comes first",
+    **{
+        (
+            "vaelib/_download.py",
+            'tqdm(total=total, unit="B", unit_scale=True, desc=source, leave=False) as bar,',
+            change,
+        ): "how bytes are abbreviated"
+        for change in (", unit_scale=True -> ", "True -> False")
+    },
+    **{
+        ("vaelib/_download.py", "time.sleep(0.1)", change): "how often one looks"
+        for change in ("time.sleep(0.1) -> pass", "0.1 -> 0.2")
+    },
+    (
+        "vaelib/_download.py",
+        "[sys.executable, *map(str, command)],",
+        ",\n            stdin=subprocess.DEVNULL -> ",
+    ): "nobody types while tests run",
+    **{
+        ("vaelib/_download.py", line, change): "how long one waits"
+        for line, change in (
+            ("SILENCE = 8  # seconds without a byte after which a source is given up", "8 -> 9"),
+            (
+                "LOADING = 30  # seconds that pip may take to be loaded on a slow machine",
+                "30 -> 31",
+            ),
+        )
+    },
+    **{
+        (
+            "vaelib/avatars.py",
+            "first, last = max(start, begin), min(start + n, begin + BLOCK)",
+            change,
+        ): "of two numbers the greater or the smaller, whichever comes first"
+        for change in (
+            "start, begin -> begin, start",
+            "start + n, begin + BLOCK -> begin + BLOCK, start + n",
+        )
+    },
+    (
         "vaelib/avatars.py",
         'drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)',
         "-1 -> 1",
@@ -67,11 +110,62 @@ EQUIVALENT = {
         for change in ("1 -> 2", "20 -> 21")
     },
     (
+        "vaelib/avatars.py",
+        'drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)',
+        ', return_as="generator" -> ',
+    ): "one by one or all at once, the faces are the same",
+    (
+        "vaelib/avatars.py",
+        'drawn = Parallel(n_jobs=-1, return_as="generator")(tasks)',
+        "1 -> 2",
+    ): "how many draw at once changes no face",
+    **{
+        ("vaelib/avatars.py", line, "1 -> 2"): "it stands there once"
+        for line in (
+            "svg = svg.replace('viewBox=\"0 0 280 280\"', f'viewBox=\"{VIEW}\"', 1)",
+            'svg = svg.replace("<svg ", f\'<svg width="{SIZE}" height="{SIZE}" \', 1)',
+        )
+    },
+    **{
+        (
+            "vaelib/avatars.py",
+            'png = resvg.svg_to_bytes(svg_string=svg, background="#ffffff", '
+            "skip_system_fonts=True)",
+            change,
+        ): "a face has no text: fonts take time alone"
+        for change in (", skip_system_fonts=True -> ", "True -> False")
+    },
+    **{
+        ("vaelib/avatars.py", line, "< -> <="): "a toss equals a share once in 2^53"
+        for line in (
+            "has = [toss() < share for share in ATTRIBUTES.values()]",
+            "if toss() < strength:",
+        )
+    },
+    (
         "vaelib/evaluation.py",
         "zero = torch.zeros((), device=x.device)",
         ", device=x.device -> ",
     ): "tests run where there is one device",
     # Of the checkers: the bounds lie six standard errors away, and inputs are drawn by a seed.
+    (
+        "vaelib/evaluation.py",
+        "return (torch.rand(x.shape, generator=generator, device=x.device) < x).float()",
+        "< -> <=",
+    ): "a toss equals a grey once in 2^24",
+    (
+        "vaelib/evaluation.py",
+        "return (torch.rand(x.shape, generator=generator, device=x.device) < x).float()",
+        ", device=x.device -> ",
+    ): "tests run where there is one device",
+    **{
+        (
+            "vaelib/evaluation.py",
+            "loss = negative_elbo(model.decode(z), repeated, mu, log_var).loss.sum() / draws",
+            change,
+        ): "Adam's steps do not know the scale of a loss"
+        for change in ("/ -> *", "sum -> mean")
+    },
     **{
         ("vaelib/exercises.py", line, change): "a mean over draws is never the bound itself"
         for line, change in (
@@ -271,10 +365,206 @@ EQUIVALENT = {
         "0, 2 * math.pi -> 2 * math.pi, 0",
     ): "a circle drawn the other way round",
     (
+        "vaelib/files.py",
+        "return FileLock(path).acquire(timeout=0)",
+        "0 -> 1",
+    ): "how soon it is said that one waits",
+    (
+        "vaelib/images.py",
+        "order = torch.randperm(len(self), generator=generator, device=generator.device)",
+        ", device=generator.device -> ",
+    ): "tests run where there is one device",
+    (
+        "vaelib/images.py",
+        "near = difflib.get_close_matches(str(attribute), names, 1, cutoff=0.4)",
+        "1 -> 2",
+    ): "of the near ones the first is told",
+    (
+        "vaelib/judges.py",
+        "optimiser = torch.optim.Adam(judge.parameters(), lr=lr)",
+        ", lr=lr -> ",
+    ): "the schedule sets it",
+    (
+        "vaelib/judges.py",
+        "width = widest * torch.rand(1, generator=generator).clamp_min(0.01)",
+        "0.01 -> 0.02",
+    ): "so narrow a blur leaves a picture as it is",
+    (
+        "vaelib/latent.py",
+        'who = "everybody" if has.all() else "nobody"',
+        "all -> any",
+    ): "of all or none, any is all",
+    (
+        "vaelib/latent.py",
+        "return torch.zeros_like(self.mu) if self.log_var is None else (self.log_var / 2).exp()",
+        "mu -> z",
+    ): "mu and z have one shape",
+    (
+        "vaelib/latent.py",
+        "z = torch.special.ndtri(torch.linspace(low, high, n, dtype=torch.float64)).float()",
+        ", dtype=torch.float64 -> ",
+    ): "the codes are of float32, to whose last digit it matters",
+    (
+        "vaelib/latent.py",
+        "angle = (a * b).sum(-1, keepdim=True).clamp(-1, 1).acos()",
+        "1 -> 2",
+    ): "of a cosine beyond 1 the angle is NaN, and the path straight as for an angle of 0",
+    (
+        "vaelib/latent.py",
+        "sine > 1e-6,",
+        "> -> >=",
+    ): "a sine is never just that",
+    (
+        "vaelib/latent.py",
+        "for k in range(int(kind.max()) + 1):",
+        "1 -> 2",
+    ): "a kind of which there is no face has no weight",
+    (
+        "vaelib/latent.py",
+        "if weight := min(len(with_it), len(without)):",
+        "len(with_it), len(without) -> len(without), len(with_it)",
+    ): "of two numbers the smaller, whichever comes first",
+    (
+        "vaelib/latent.py",
+        "weights = torch.tensor(weights, dtype=mu.dtype)",
+        ", dtype=mu.dtype -> ",
+    ): "whole numbers take the type of what they multiply",
+    (
+        "vaelib/losses.py",
+        "return r_loss_factor * (mean_squared_error(mean, x) + 1e-12).sqrt()",
+        "mean, x -> x, mean",
+    ): "a square has no sign",
+    (
+        "vaelib/losses.py",
+        "logits.abs() < 1e-2, log(2) + logits**2 / 12, (size / (size / 2).tanh()).log()",
+        "< -> <=",
+    ): "there the two forms are equal",
+    (
+        "vaelib/losses.py",
+        "logits.abs() < 1e-2, log(2) + logits**2 / 12, (size / (size / 2).tanh()).log()",
+        "1e-2 -> 0.02",
+    ): "there the two forms are equal, to a billionth",
+    (
+        "vaelib/losses.py",
+        "return part.to(torch.promote_types(part.dtype, torch.float32))",
+        "part.dtype, torch.float32 -> torch.float32, part.dtype",
+    ): "of two types the wider, whichever comes first",
+    (
         "vaelib/metrics.py",
         "return torch.zeros(codes.mu.shape[1])",
         "mu -> z",
     ): "mu and z have one shape",
+    **{
+        ("vaelib/metrics.py", line, change): "of two numbers the greater, whichever comes first"
+        for line, change in (
+            ("return torch.maximum(says, 1 - says).amin(1)", "says, 1 - says -> 1 - says, says"),
+            (
+                "return torch.maximum((steps[1:] - u).amax(0), (u - steps[:-1]).amax(0))",
+                "(steps[1:] - u).amax(0), (u - steps[:-1]).amax(0) -> "
+                "(u - steps[:-1]).amax(0), (steps[1:] - u).amax(0)",
+            ),
+        )
+    },
+    **{
+        ("vaelib/metrics.py", line, change): "mu and z have one shape"
+        for line, change in (
+            ("return sample_prior(n, codes.z.shape[1], seed)", "z -> mu"),
+            (
+                "return low + (high - low) * torch.rand(n, codes.z.shape[1], generator=generator)",
+                "z -> mu",
+            ),
+            ("normal = torch.randn(n, codes.z.shape[1], generator=generator)", "z -> mu"),
+            ("prior = sample_prior(samples, held_out.z.shape[1], seed)", "z -> mu"),
+            (
+                "room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,",
+                "mu -> z",
+            ),
+            ("return each.reshape(codes.mu.shape).mean(0)", "mu -> z"),
+        )
+    },
+    (
+        "vaelib/metrics.py",
+        "first, second = torch.randint(len(codes.labels), (2, 2 * pairs), generator=generator)",
+        "2 -> 3",
+    ): "how many pairs are drawn to have enough of different digits",
+    (
+        "vaelib/metrics.py",
+        "path = interpolate(codes.mu[first], codes.mu[second], steps + 2)[1:-1]",
+        "codes.mu[first], codes.mu[second] -> codes.mu[second], codes.mu[first]",
+    ): "the way back has the same points",
+    (
+        "vaelib/metrics.py",
+        "whole(1, len(seen[0]), k=k)",
+        "0 -> 1",
+    ): "codes and labels are as many",
+    **{
+        ("vaelib/metrics.py", line, "held_out -> fitted"): "all codes of a model have one width"
+        for line in (
+            "prior = sample_prior(samples, held_out.z.shape[1], seed)",
+            "room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,",
+        )
+    },
+    (
+        "vaelib/photographs.py",
+        "has = torch.tensor(labels, dtype=torch.bool).view(len(files), len(names))",
+        ", dtype=torch.bool -> ",
+    ): "a list of bools is bool by itself",
+    **{
+        (
+            "vaelib/photographs.py",
+            "begin = file.read(2**16).lstrip()",
+            change,
+        ): "how much of a page is searched for its title"
+        for change in ("2 -> 3", "16 -> 17")
+    },
+    (
+        "vaelib/photographs.py",
+        'return parquet.read_table(whole[shard], columns=["image"])["image"]',
+        ', columns=["image"] -> ',
+    ): "what else is read is not used",
+    **{
+        ("vaelib/plots.py", line, change): "of two numbers the smaller, whichever comes first"
+        for line, change in (
+            ("columns = columns or min(len(images), 10)", "len(images), 10 -> 10, len(images)"),
+            (
+                "wide = min(9, (1.25 if images.shape[-1] >= 64 else 0.9) * columns)",
+                "9, (1.25 if images.shape[-1] >= 64 else 0.9) * columns -> (1.25 if "
+                "images.shape[-1] >= 64 else 0.9) * columns, 9",
+            ),
+        )
+    },
+    (
+        "vaelib/plots.py",
+        'for sign, colour, side in ((1, ORANGE, ">"), (-1, BLUE, "<")):',
+        "1 -> 2",
+    ): "twice a number has its sign",
+    (
+        "vaelib/plots.py",
+        'how = {"rotation": 25, "ha": "right"} if turned else {}',
+        "25 -> 26",
+    ): "how far a caption is turned",
+    (
+        "vaelib/plots.py",
+        "if depth.max() < 1.5:",
+        "< -> <=",
+    ): "no cell of a grid is 1.5 from another",
+    (
+        "vaelib/plots.py",
+        'style = {"fill": False, "ec": DIGIT_COLORS[label], "lw": 0.8, "alpha": 0.8}',
+        "0.8 -> 1.6",
+    ): "the width of a line",
+    **{
+        ("vaelib/plots.py", line, change): "how many points a curve is drawn through"
+        for line, change in (
+            ("x = torch.linspace(-4, 4, 200)", "200 -> 201"),
+            ("z = torch.linspace(-4.5, 4.5, 901)", "901 -> 902"),
+        )
+    },
+    (
+        "vaelib/plots.py",
+        'where, label = sign * integrand >= 0, f"integrand {side} 0"',
+        ">= -> >",
+    ): "where it is 0 there is nothing to shade",
     (
         "vaelib/mistakes.py",
         '"mean over pixels": lambda logits, x: bernoulli_nll(logits, x) / x[0].numel(),',
@@ -299,10 +589,35 @@ EQUIVALENT = {
         )
     },
     (
+        "vaelib/weights.py",
+        "near = difflib.get_close_matches(str(name), known, 1)",
+        "1 -> 2",
+    ): "of the near ones the first is told",
+    (
+        "vaelib/training.py",
+        "beta = config.beta * (min(1.0, step / warmup_steps) if warmup_steps else 1.0)",
+        "1.0, step / warmup_steps -> step / warmup_steps, 1.0",
+    ): "of two numbers the smaller, whichever comes first",
+    (
         "vaelib/training.py",
         'file.write((json.dumps(asdict(self), indent=1) + "\\n").encode())',
         "1 -> 2",
     ): "how far lines are set in changes nothing that is read",
+    (
+        "vaelib/training.py",
+        "log_var = torch.zeros_like(output.mu) if output.log_var is None else output.log_var",
+        "mu -> z",
+    ): "mu and z have one shape",
+    (
+        "vaelib/training.py",
+        "return negative_elbo(*given, lambda logits, x: gaussian_nll(logits.sigmoid(), x, sigma))",
+        "logits.sigmoid(), x -> x, logits.sigmoid()",
+    ): "a square has no sign",
+    (
+        "vaelib/training.py",
+        "sums = torch.zeros(3, device=device)",
+        ", device=device -> ",
+    ): "tests run where there is one device",
     (
         "vaelib/static/normal.js",
         "return x < 0 ? tail : 1 - tail;",
