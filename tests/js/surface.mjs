@@ -3,20 +3,30 @@
 import { readFileSync } from "node:fs";
 
 /**
- * A drawing context that notes strokes, fills and texts in `drawn`, each with its colour, and the path of lines and arcs. Of an
- * image that knows its level(x, y, channel) getImageData gives as much as lies on the canvas, as a browser does.
+ * A drawing context that notes strokes, fills and texts in `drawn`, each with its colour and with what it is clipped to, and the
+ * path of lines and arcs. Of an image that knows its level(x, y, channel) getImageData gives as much as lies on the canvas, as a
+ * browser does.
  */
 function context(canvas) {
   const [drawn, state] = [[], { globalAlpha: 1 }];
   let path = [];
-  const note = (kind, more, colour) => drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, ...more });
+  const note = (kind, more, colour) => drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, clip: state.clipped, ...more });
+  const saved = [];
   const known = {
     drawn,
     beginPath: () => (path = []),
     moveTo: (x, y) => path.push([x, y]),
     lineTo: (x, y) => path.push([x, y]),
     arc: (x, y, radius) => path.push({ x, y, radius }),
-    ellipse: (x, y, across, up) => path.push({ x, y, across, up }),
+    ellipse: (x, y, across, up, turned, from, to) => path.push({ x, y, across, up, turned, angle: to - from }),
+    rect: (...edges) => path.push(edges),
+    clip: () => (state.clipped = path),
+    save: () => saved.push({ ...state }),
+    restore() {
+      for (const name of Object.keys(state)) delete state[name];
+      Object.assign(state, saved.pop());
+    },
+    scale: (...factors) => (state.scaled = factors),
     stroke: () => note("stroke", { path }, "strokeStyle"),
     fill: () => note("fill", { path }, "fillStyle"),
     fillRect: (x, y, width, height) => note("rect", { x, y, width, height }, "fillStyle"),
