@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Script } from "node:vm";
-import { layers, load, model as modelOf, near, resized } from "./surface.mjs";
+import { layers, load, model as modelOf, near, resized, stopped } from "./surface.mjs";
 import { PlaneMap } from "../../vaelib/static/plane.js";
 import * as playground from "../../vaelib/static/playground.js";
 
@@ -472,24 +472,6 @@ test("a training that breaks down, and held-out digits that do not come or come 
   while (!late.told.some(([what]) => what === "held")) await wait();
   assert.equal(hint(late), "");
 });
-
-/** Timers that wait for tick(milliseconds), until time goes on. */
-function stopped() {
-  const { setTimeout, clearTimeout } = globalThis;
-  const timers = new Set();
-  let now = 0;
-  globalThis.clearTimeout = (timer) => timers.delete(timer);
-  globalThis.setTimeout = (work, after) => {
-    const timer = { work, at: now + after };
-    timers.add(timer);
-    return timer;
-  };
-  const tick = (after) => {
-    now += after;
-    for (const timer of [...timers]) if (timer.at <= now && timers.delete(timer)) timer.work();
-  };
-  return { tick, goOn: () => Object.assign(globalThis, { setTimeout, clearTimeout }) };
-}
 
 /** Work on a page of the book at an address; its history notes what it is told. */
 async function inBook(hash, work) {

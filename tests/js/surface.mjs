@@ -33,7 +33,10 @@ function context(canvas) {
     fillText: (text, x, y) => note("text", { text, x, y, align: state.textAlign }, "fillStyle"),
     measureText: (text) => ({ width: 6 * text.length }),
     putImageData: (image) => note("pixels", { image }),
-    drawImage: (image) => (state.image = image),
+    drawImage(image, ...place) {
+      state.image = image;
+      note("image", { image, place });
+    },
     getImageData: (left, top, width, height) => ({
       data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => {
         const [x, y] = [left + ((i >> 2) % width), top + Math.floor((i >> 2) / width)];
@@ -174,6 +177,24 @@ Object.assign(globalThis, {
   },
 });
 
+/** Timers that wait for tick(milliseconds), until time goes on. */
+export function stopped() {
+  const { setTimeout, clearTimeout } = globalThis;
+  const timers = new Set();
+  let now = 0;
+  globalThis.clearTimeout = (timer) => timers.delete(timer);
+  globalThis.setTimeout = (work, after) => {
+    const timer = { work, at: now + after };
+    timers.add(timer);
+    return timer;
+  };
+  const tick = (after) => {
+    now += after;
+    for (const timer of [...timers]) if (timer.at <= now && timers.delete(timer)) timer.work();
+  };
+  return { tick, goOn: () => Object.assign(globalThis, { setTimeout, clearTimeout }) };
+}
+
 /** As much of a widget's model as is used. */
 export function model(traits) {
   const heard = new Map();
@@ -227,9 +248,9 @@ export async function load(path) {
 export async function mounted(explorer, traits, loaded = load) {
   const el = new Element("div");
   const [before, one] = [layers.length, model(traits)];
-  const signal = new AbortController().signal;
-  await explorer.mount({ model: one, el, load: loaded, patiently: (work) => work, signal });
-  return { el, model: one, made: layers.slice(before) };
+  const leaving = new AbortController();
+  await explorer.mount({ model: one, el, load: loaded, patiently: (work) => work, signal: leaving.signal });
+  return { el, model: one, made: layers.slice(before), leaving };
 }
 
 export const near = (a, b, tolerance) => {

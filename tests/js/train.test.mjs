@@ -1,7 +1,7 @@
 // The playground's training by itself: gradients by finite differences, chance, batches. Against PyTorch: tests/test_playground.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { batches, chance, D, K, normals, product, RIGHT, Training, unpacked } from "../../vaelib/static/train.js";
+import { batches, chance, D, K, normals, picture, product, RIGHT, Training, unpacked } from "../../vaelib/static/train.js";
 
 const N = 5;
 const random = chance(11);
@@ -28,7 +28,7 @@ for (const change of [{}, { beta: 3 }, { noise: "fixed" }, { noise: "off" }, { l
 }
 
 test("rows with rows, whatever their number", () => {
-  for (const [rows, columns, inner] of [[1, 1, 1], [4, 4, 3], [5, 7, 2], [3, 8, 9], [8, 2, 5]]) {
+  for (const [rows, columns, inner] of [[1, 1, 1], [4, 4, 3], [5, 7, 2], [3, 8, 9], [8, 2, 5], [9, 10, 3], [10, 9, 4], [15, 11, 2], [8, 12, 1]]) {
     const a = normals(random, rows * inner);
     const b = normals(random, columns * inner);
     const y = product(a, b, rows, columns, inner);
@@ -45,6 +45,11 @@ test("rows with rows, whatever their number", () => {
 test("chance is mulberry32, so that a seed in an old address begins the same training: its first numbers of seed 0, as they are known", () => {
   const next = chance(0);
   for (const known of [0.26642920868471265, 0.0003297457005828619, 0.2232720274478197, 0.1462021479383111, 0.46732782293111086]) assert.equal(next(), known);
+});
+
+test("draws are Box's and Muller's of those numbers, two for each, so that a seed's training stays what it is", () => {
+  const [draws, next] = [normals(chance(5), 8), chance(5)];
+  for (const draw of draws) assert.equal(draw, Math.fround(Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next())));
 });
 
 test("the same seed gives the same weights, another seed others", () => {
@@ -67,6 +72,24 @@ test("each image comes once before any comes again", () => {
     const seen = [...next(), ...next()].filter((_, i) => i % D === 0);
     assert.deepEqual(seen.sort(), [0, 1, 2, 3, 4, 5]);
   }
+});
+
+test("which image comes first is even chance in every round", () => {
+  const pixels = new Float32Array(5 * D).map((_, i) => Math.floor(i / D));
+  const next = batches(pixels, 5, chance(4));
+  const counts = Array.from({ length: 5 }, () => new Array(5).fill(0));
+  for (let round = 0; round < 500; round++) next().forEach((image, i) => i % D || counts[i / D][image]++);
+  for (const place of counts) for (const count of place) assert.ok(Math.abs(count - 100) < 40, `${place}`);
+});
+
+test("a picture is the sigmoid of its logits; with a mistake what that program would show, which stays between paper and ink", () => {
+  const logits = Float32Array.from([-3, -0.5, 0, 0.25, 1, 4]);
+  const sigmoid = (a) => 1 / (1 + Math.exp(-a));
+  const shown = (mistake, of) => picture(logits, { ...RIGHT, mistake }).forEach((p, i) => assert.ok(Math.abs(p - of(logits[i])) < 1e-6));
+  shown("", sigmoid);
+  shown("sigmoid twice", (a) => sigmoid(sigmoid(a)));
+  shown("no sigmoid", (a) => (a < 0 ? 0 : a > 1 ? 1 : a));
+  assert.deepEqual(picture(logits), picture(logits, RIGHT));
 });
 
 test("warm-up charges the KL by and by", () => {
