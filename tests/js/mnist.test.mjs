@@ -96,6 +96,14 @@ test("the centre of mass comes to the middle, to half a pixel, though the box do
   assert.ok((rows[0] + rows.at(-1) + 1) / 2 > 14.5, "the bounding box of a 7 lies low, its mass is at the top");
 });
 
+test("however faint it is and wherever in its box, a single pixel comes to the middle", () => {
+  for (const [x, y] of [[19, 19], [0, 0], [3, 17]]) {
+    const pixels = new Float32Array(400);
+    pixels[20 * y + x] = 0.25;
+    assert.equal(centred({ pixels, width: 20, height: 20 })[14 * 28 + 14], 0.25);
+  }
+});
+
 test("a dot is a picture too, and nothing falls out of the frame", () => {
   const dot = centred(fitted(drawing((x, y) => x === 7 && y === 9), SIDE));
   assert.equal(dot.length, 784);
