@@ -16,7 +16,7 @@ const digit = (i) => Float32Array.from(levels.subarray(784 * i, 784 * (i + 1)), 
 globalThis.IntersectionObserver = class {
   constructor(tell) {
     this.watched = null;
-    globalThis.comesIntoView = (isIntersecting) => this.watched && tell([{ isIntersecting: !isIntersecting }, { isIntersecting }]);
+    globalThis.comesIntoView = (isIntersecting) => this.watched && tell([!isIntersecting, !isIntersecting, isIntersecting].map((now) => ({ isIntersecting: now })));
   }
   observe(element) {
     this.watched = element;
