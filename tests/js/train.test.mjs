@@ -92,6 +92,73 @@ test("a picture is the sigmoid of its logits; with a mistake what that program w
   assert.deepEqual(picture(logits), picture(logits, RIGHT));
 });
 
+test("of one image each weight's gradient is its unit's times its input; of a batch it is the mean of the images' own", () => {
+  const training = new Training(5);
+  const sum = new Float64Array(training.gradient.length);
+  for (let n = 0; n < N; n++) {
+    const image = x.subarray(n * D, (n + 1) * D);
+    training.backward(image, 1, epsilon.subarray(n * K, (n + 1) * K), RIGHT);
+    const { encoded, decoded, z } = training.forward(image, 1, epsilon.subarray(n * K, (n + 1) * K), RIGHT);
+    for (const [k, input] of [image, encoded.hidden, z, decoded.hidden].entries()) {
+      const { inputs, dWeight, dBias } = training.layers[k];
+      dWeight.forEach((value, w) => {
+        const wanted = dBias[Math.floor(w / inputs)] * input[w % inputs];
+        if (Math.abs(value - wanted) > 1e-5 * Math.abs(wanted) + 1e-7) assert.fail(`layer ${k}, weight ${w}: ${value}, not ${wanted}`);
+      });
+    }
+    training.gradient.forEach((value, i) => (sum[i] += value / N));
+  }
+  training.backward(x, N, epsilon, RIGHT);
+  training.gradient.forEach((value, i) => {
+    if (Math.abs(value - sum[i]) > 1e-4 * Math.abs(sum[i]) + 1e-5) assert.fail(`${i}: ${value}, not ${sum[i]}`);
+  });
+});
+
+test("a code is mu and as much noise as the program says; each latent's KL is that program's, in the mean over the images", () => {
+  const kl = (mu, logVar) => (mu ** 2 + Math.exp(logVar) - 1 - logVar) / 2;
+  const learned = (logVar) => Math.exp(logVar / 2);
+  const cases = [
+    [{}, learned, kl],
+    [{ noise: "off" }, () => 0, () => 0],
+    [{ noise: "fixed" }, () => 0.5, (mu) => kl(mu, 2 * Math.log(0.5))],
+    [{ mistake: "sign of the KL" }, learned, (mu, logVar) => -kl(mu, logVar)],
+    [{ mistake: "sigma for sigma squared, twice" }, learned, (mu, logVar) => kl(mu, logVar / 2)],
+    [{ mistake: "log variance as sigma" }, (logVar) => logVar, kl],
+    [{ mistake: "one epsilon for the batch" }, learned, kl],
+  ];
+  for (const [change, spread, cost] of cases) {
+    const { encoded, z, kl } = new Training(5).forward(x, N, epsilon, { ...RIGHT, ...change });
+    const wanted = [0, 0];
+    z.forEach((value, i) => {
+      const [n, k] = [i >> 1, i & 1];
+      const [mu, logVar] = [encoded.posterior[4 * n + k], encoded.posterior[4 * n + 2 + k]];
+      wanted[k] += cost(mu, logVar) / N;
+      const e = epsilon[change.mistake === "one epsilon for the batch" ? k : i];
+      assert.ok(Math.abs(value - mu - spread(logVar) * e) < 1e-6, JSON.stringify(change));
+    });
+    kl.forEach((nats, k) => assert.ok(Math.abs(nats - wanted[k]) < 1e-6, `${JSON.stringify(change)}: ${nats}, not ${wanted[k]}`));
+  }
+});
+
+test("a step of Adam is that of the paper, by its own means of gradients and of their squares", () => {
+  const training = new Training(2);
+  const numbers = Float64Array.from(training.numbers.subarray(0, 4));
+  let [mean, square] = [[0, 0, 0, 0], [0, 0, 0, 0]];
+  for (let step = 1; step <= 12; step++) {
+    const g = [1, -2, 0.01 * step, step % 2];
+    training.gradient.fill(0);
+    training.gradient.set(g);
+    training.adam(0.05);
+    mean = mean.map((m, i) => 0.9 * m + 0.1 * Math.fround(g[i]));
+    square = square.map((s, i) => 0.999 * s + 0.001 * Math.fround(g[i]) ** 2);
+    for (let i = 0; i < 4; i++) {
+      numbers[i] -= (0.05 * (mean[i] / (1 - 0.9 ** step))) / (Math.sqrt(square[i] / (1 - 0.999 ** step)) + 1e-8);
+      assert.ok(Math.abs(training.numbers[i] - numbers[i]) < 1e-6, `${step}: ${training.numbers[i]}, not ${numbers[i]}`);
+    }
+  }
+  assert.equal(training.numbers[4], new Training(2).numbers[4], "where there is no gradient nothing moves");
+});
+
 test("warm-up charges the KL by and by", () => {
   const settings = { ...RIGHT, warm_up: 10 };
   const training = new Training(1);
@@ -110,6 +177,9 @@ test("two rows of pixels lie in one row of bytes", () => {
   assert.equal(pixels[0], 1);
   assert.ok(Math.abs(pixels[28] - 0.2) < 1e-6);
   assert.ok(Math.abs(pixels[3 * 28 + 5] - 1 / 3) < 1e-6);
+  const levels = Uint8Array.from({ length: 2 * D }, (_, i) => (3 * i + 7 * Math.floor(i / 28) ** 2) % 16);
+  const packed = Uint8Array.from({ length: D }, (_, i) => 16 * levels[28 * Math.floor(i / 28) + i] + levels[28 * Math.floor(i / 28) + 28 + i]);
+  assert.deepEqual(Array.from(unpacked(packed), (p) => Math.round(15 * p)), Array.from(levels));
 });
 
 test("ink at each pixel reaches the hidden units by that pixel's own weights, the first and the last too", () => {
