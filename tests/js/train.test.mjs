@@ -10,20 +10,31 @@ const epsilon = normals(random, N * K);
 
 const MUSEUM = ["mean over pixels", "sign of the KL", "sigmoid twice", "log variance as sigma", "sigma for sigma squared, twice", "one epsilon for the batch"];
 for (const change of [{}, { beta: 3 }, { noise: "fixed" }, { noise: "off" }, { likelihood: "Gaussian" }, ...MUSEUM.map((mistake) => ({ mistake }))]) {
-  test(`the gradient is what the loss changes by: ${JSON.stringify(change)}`, () => {
+  test(`the gradient is what the loss changes by, that of each layer, and of mu and log_var: ${JSON.stringify(change)}`, () => {
     const training = new Training(5);
     const settings = { ...RIGHT, ...change };
     training.backward(x, N, epsilon, settings);
     const gradient = Float32Array.from(training.gradient);
-    // Along the gradient itself the loss changes fastest: by its length.
-    const length = Math.hypot(...[0, 1, 2, 3].map((i) => Math.hypot(...gradient.filter((_, j) => j % 4 === i))));
     const start = Float32Array.from(training.numbers);
-    const at = (t) => {
-      training.numbers.set(start.map((value, i) => value + (t * gradient[i]) / length));
-      return training.backward(x, N, epsilon, settings).loss;
-    };
-    const slope = (at(0.01) - at(-0.01)) / 0.02;
-    assert.ok(Math.abs(slope / length - 1) < 2e-3, `${slope} against ${length}`);
+    const parts = Object.fromEntries(["first", "mu", "log_var", "third", "last"].map((name) => [name, []]));
+    let i = 0;
+    for (const [layer, { weight, bias, inputs, outputs }] of training.layers.entries()) {
+      for (let k = 0; k < weight.length + bias.length; k++, i++) {
+        const output = k < weight.length ? Math.floor(k / inputs) : k - weight.length;
+        parts[layer === 1 ? (output < outputs / 2 ? "mu" : "log_var") : ["first", "", "third", "last"][layer]].push(i);
+      }
+    }
+    for (const [name, part] of Object.entries(parts)) {
+      // Along the gradient itself the loss changes fastest: by its length.
+      const length = Math.sqrt(part.reduce((sum, i) => sum + gradient[i] ** 2, 0));
+      const at = (t) => {
+        training.numbers.set(start);
+        for (const i of part) training.numbers[i] += (t * gradient[i]) / length;
+        return training.backward(x, N, epsilon, settings).loss;
+      };
+      if (name === "log_var" && settings.noise !== "learned") assert.equal(length, 0);
+      else assert.ok(Math.abs((at(0.05) - at(-0.05)) / 0.1 / length - 1) < 5e-3, `${name}: ${(at(0.05) - at(-0.05)) / 0.1} against ${length}`);
+    }
   });
 }
 
