@@ -145,7 +145,7 @@ async function playing(settings = {}, { files = load, patiently = (work) => work
   while (!told.some(([what]) => what === until)) await wait();
   const { labels, ten } = told.find(([what]) => what === "held")?.[1] ?? {};
   const posterior = Float32Array.from({ length: 4 * N }, (_, i) => (i % 4 < 2 ? Math.sin(7 * i) : -1 - (i % 3)));
-  const tiles = (count, seed) => Uint8Array.from({ length: 784 * count }, (_, i) => (i * 7 + seed * Math.floor(i / 784)) % 256);
+  const tiles = (count, seed) => Uint8Array.from({ length: 784 * count }, (_, i) => (i * 7 + seed * Math.floor(i / 784) + 9) % 256);
   const look = { seed: settings.seed ?? 1, steps: 1500, judged: 1500, rate: 90, own: [160.25, 2, 1.5], right: [160.25, 2, 1.5], half: 4, posterior };
   Object.assign(look, { side: 9, plane: tiles(81, 1), made: tiles(10, 2), samples: tiles(10, 3), originals: tiles(10, 5) });
   const says = (more = {}) => worker.onmessage({ data: { ...look, ...more } });
@@ -167,6 +167,7 @@ test("the worker is told settings, seed, digits and pace, then what is held out,
   assert.deepEqual(told.map(([what]) => what), ["pace", "settings", "seed", "train", "held"]);
   assert.deepEqual([told[0][1], told[1][1].beta, told[2][1]], [1000, 2, 5]);
   assert.equal(told[3][1].length, (4000 * 784) / 2);
+  assert.deepEqual([told[4][1].bytes.length, labels.length], [(1000 * 784) / 2, 1000]);
   assert.deepEqual(ten.map((row) => labels[row]), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
