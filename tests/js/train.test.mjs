@@ -114,14 +114,14 @@ test("of one image each weight's gradient is its unit's times its input; of a ba
       const { inputs, dWeight, dBias } = training.layers[k];
       dWeight.forEach((value, w) => {
         const wanted = dBias[Math.floor(w / inputs)] * input[w % inputs];
-        if (Math.abs(value - wanted) > 1e-5 * Math.abs(wanted) + 1e-7) assert.fail(`layer ${k}, weight ${w}: ${value}, not ${wanted}`);
+        if (!(Math.abs(value - wanted) <= 1e-5 * Math.abs(wanted) + 1e-7)) assert.fail(`layer ${k}, weight ${w}: ${value}, not ${wanted}`);
       });
     }
     training.gradient.forEach((value, i) => (sum[i] += value / N));
   }
   training.backward(x, N, epsilon, RIGHT);
   training.gradient.forEach((value, i) => {
-    if (Math.abs(value - sum[i]) > 1e-4 * Math.abs(sum[i]) + 1e-5) assert.fail(`${i}: ${value}, not ${sum[i]}`);
+    if (!(Math.abs(value - sum[i]) <= 1e-4 * Math.abs(sum[i]) + 1e-5)) assert.fail(`${i}: ${value}, not ${sum[i]}`);
   });
 });
 
@@ -199,6 +199,30 @@ test("ink at each pixel reaches the hidden units by that pixel's own weights, th
   for (const i of [0, 1, 28, 400, D - 1]) {
     const { a } = training.encode(Float32Array.from({ length: D }, (_, k) => (k === i ? 0.5 : 0)), 1);
     a.forEach((value, h) => assert.ok(Math.abs(value - bias[h] - weight[h * D + i] / 2) < 1e-6));
+  }
+});
+
+test("of a picture its own ink counts, whatever was read before: once, in the code and in the gradient", () => {
+  const training = new Training(3);
+  const [{ weight, bias, dWeight, dBias }] = training.layers;
+  const [full, half] = [new Float32Array(D).fill(0.25), Float32Array.from({ length: D }, (_, i) => (i < 100 || i === 101 ? 0.5 : 0))];
+  training.backward(full, 1, [0, 0], RIGHT);
+  training.encode(half, 1).a.forEach((value, h) => {
+    const sum = half.reduce((sum, pixel, i) => sum + pixel * weight[h * D + i], bias[h]);
+    assert.ok(Math.abs(value - sum) < 1e-6);
+  });
+  training.backward(full, 1, [0, 0], RIGHT);
+  training.backward(half, 1, [0, 0], RIGHT);
+  for (const i of [0, 99, 100, 101, 102]) dBias.forEach((value, h) => assert.ok(Math.abs(dWeight[h * D + i] - value * half[i]) < 1e-7));
+});
+
+test("weights and biases of all layers are all the numbers that there are", () => {
+  const { numbers, layers } = new Training(3);
+  assert.equal(numbers.length, layers.reduce((sum, { weight, bias }) => sum + weight.length + bias.length, 0));
+  for (const [k, [inputs, outputs]] of [[D, 128], [128, 2 * K], [K, 128], [128, D]].entries()) {
+    assert.deepEqual([layers[k].weight.length, layers[k].bias.length], [inputs * outputs, outputs]);
+    const largest = Math.max(...layers[k].weight.map(Math.abs));
+    assert.ok(largest <= 1 / Math.sqrt(inputs) && largest > 0.95 / Math.sqrt(inputs), "even in ±1 / √inputs");
   }
 });
 
