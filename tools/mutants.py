@@ -322,6 +322,12 @@ EQUIVALENT = {
     ): "one picture more than is shown",
     (
         "vaelib/static/worker.js",
+        "const codes = Float32Array.from({ length: 10 * K }, "
+        "(_, i) => posterior[2 * K * Math.floor(i / K) + (i % K)]);",
+        "10 -> 11",
+    ): "one picture more than is shown",
+    (
+        "vaelib/static/worker.js",
         "return wide > 4 && wide < Infinity ? 4 * 2 ** Math.ceil(Math.log2(wide / 4)) : 4;",
         "> -> >=",
     ): "at 4 both are 4",
