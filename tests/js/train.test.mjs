@@ -202,6 +202,21 @@ test("ink at each pixel reaches the hidden units by that pixel's own weights, th
   }
 });
 
+test("a Bernoulli decoder's cost is the cross-entropy, summed over the pixels or in their mean, without overflow", () => {
+  const cost = (change) => new Training(3).forward(x, N, new Float32Array(N * K), { ...RIGHT, noise: "off", ...change });
+  const { decoded, reconstruction } = cost({});
+  const nats = decoded.logits.reduce((sum, logit, i) => {
+    const p = 1 / (1 + Math.exp(-logit));
+    return sum - x[i] * Math.log(p) - (1 - x[i]) * Math.log(1 - p);
+  }, 0);
+  assert.ok(Math.abs(reconstruction - nats / N) < 1e-4);
+  for (const change of [{ reduction: "mean" }, { mistake: "mean over pixels" }]) assert.ok(Math.abs(cost(change).reconstruction - nats / N / D) < 1e-6);
+  const extreme = new Training(3);
+  extreme.layers[3].bias.forEach((_, i, bias) => (bias[i] = i % 2 ? 1000 : -1000));
+  const far = extreme.forward(new Float32Array(D), 1, [0, 0], { ...RIGHT, noise: "off" });
+  assert.ok(Math.abs(far.reconstruction / (1000 * D / 2) - 1) < 0.01);
+});
+
 test("of a picture its own ink counts, whatever was read before: once, in the code and in the gradient", () => {
   const training = new Training(3);
   const [{ weight, bias, dWeight, dBias }] = training.layers;
