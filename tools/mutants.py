@@ -476,7 +476,7 @@ EQUIVALENT = {
             ("normal = torch.randn(n, codes.z.shape[1], generator=generator)", "z -> mu"),
             ("prior = sample_prior(samples, held_out.z.shape[1], seed)", "z -> mu"),
             (
-                "room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,",
+                "flat = held_out.mu.shape[1] == 2",
                 "mu -> z",
             ),
             ("return each.reshape(codes.mu.shape).mean(0)", "mu -> z"),
@@ -501,7 +501,7 @@ EQUIVALENT = {
         ("vaelib/metrics.py", line, "held_out -> fitted"): "all codes of a model have one width"
         for line in (
             "prior = sample_prior(samples, held_out.z.shape[1], seed)",
-            "room=(area.max() / area.min()).item() if held_out.mu.shape[1] == 2 else None,",
+            "flat = held_out.mu.shape[1] == 2",
         )
     },
     (
@@ -519,7 +519,7 @@ EQUIVALENT = {
     },
     (
         "vaelib/photographs.py",
-        'return parquet.read_table(whole[shard], columns=["image"])["image"]',
+        'return parquet.read_table(sound[shard], columns=["image"])["image"]',
         ', columns=["image"] -> ',
     ): "what else is read is not used",
     **{
@@ -571,21 +571,120 @@ EQUIVALENT = {
         "0 -> 1",
     ): "all pictures of a batch have one size",
     (
+        "vaelib/static/draw.js",
+        "for (const [picture] of pictures) "
+        "paintPicture(picture, new Float32Array(28 * 28), DIGIT);",
+        "28 -> 29",
+    ): "more paper than is painted",
+    (
+        "vaelib/static/draw.js",
+        "} else if (way > 0) {",
+        "> -> >=",
+    ): "where the way begins the same is shown as at rest",
+    **{
+        ("vaelib/static/engine.js", line, "< -> <="): "an array of floats has no place there"
+        for line in (
+            "for (let i = 0; i < halves.length; i++) numbers[i] = halfToNumber(halves[i]);",
+            "for (let o = 0, w = 0; o < outputs; o++) {",
+            "for (let i = 0; i < patches.length; i++) "
+            "if (weight.pixels[i] >= 0) patches[i] = x.data[weight.pixels[i]];",
+            "for (let i = 0; i < patches.length; i++) "
+            "if (weight.pixels[i] >= 0) y[weight.pixels[i]] += patches[i];",
+            "for (let i = 0; i < y.length; i++) y[i] += bias.data[Math.floor(i / places)];",
+            "for (let i = 0; i < pixels.length; i++) {",
+        )
+    },
+    **{
+        (
+            "vaelib/static/engine.js",
+            "for (let o = 0; o < outputs; o++) y.fill(bias.data[o], o * area, (o + 1) * area);",
+            change,
+        ): "what one output fills too far the next one fills over"
+        for change in ("1 -> 2", "< -> <=")
+    },
+    (
         "vaelib/static/engine.js",
-        "for (let c = 0; c < 4 && column + c < columns; c++) "
-        "y[(row + r) * columns + column + c] = sums[4 * r + c];",
+        "const POWERS = Array.from({ length: 31 }, (_, exponent) => 2 ** (exponent - 15));",
+        "31 -> 32",
+    ): "one more than is asked for",
+    (
+        "vaelib/static/engine.js",
+        "relu: (x) => ({ ...x, data: x.data.map((a) => Math.max(a, 0)) }),",
+        "a, 0 -> 0, a",
+    ): "of two numbers the greater, whichever comes first",
+    (
+        "vaelib/static/engine.js",
+        "const sums = new Float64Array(16);",
+        "16 -> 17",
+    ): "one more than is asked for",
+    **{
+        ("vaelib/static/engine.js", line, change): "what is computed beyond the last is not kept"
+        for line, change in (
+            ("for (let row = 0; row < rows; row += 4) {", "< -> <="),
+            ("for (let column = 0; column < columns; column += 4) {", "< -> <="),
+            ("for (let k = 0; k < n; k++) {", "< -> <="),
+            ("const packed = new Float64Array(4 * Math.ceil(n / 4) * inner);", "4 -> 5"),
+            ("for (let r = 0; r < 4 && row + r < rows; r++) {", "+ -> -"),
+        )
+    },
+    (
+        "vaelib/static/engine.js",
+        "for (let i = 0, to = (k >> 2) * 4 * inner + (k & 3); i < inner; i++, to += 4) "
+        "packed[to] = data[i * down + k * across];",
         "< -> <=",
-    ): "what one block writes too far to the right the next one writes over",
+    ): "what one column writes too far the next four write over",
+    **{
+        (
+            "vaelib/static/engine.js",
+            "for (let r = 0; r < 4 && row + r < rows; r++) {",
+            change,
+        ): "what one block writes too far down the next one writes over"
+        for change in ("&& -> ||", "4 -> 5", "< -> <=")
+    },
+    **{
+        (
+            "vaelib/static/engine.js",
+            "for (let c = 0; c < 4 && column + c < columns; c++) "
+            "y[(row + r) * columns + column + c] = sums[4 * r + c];",
+            change,
+        ): "what one block writes too far to the right the next one writes over"
+        for change in ("4 -> 5", "< -> <=")
+    },
     (
         "vaelib/static/evidence.js",
         "const TRIES = 100;",
         "100 -> 101",
     ): "how many draws the mean is over: others serve as well",
+    (
+        "vaelib/static/kl.js",
+        "for (const k of [1, 2]) {",
+        "1, 2 -> 2, 1",
+    ): "which of two curves of one colour is drawn first",
     **{
-        ("vaelib/static/train.js", line, "< -> <="): "an array of floats has no place there"
-        for line in (
-            "for (let i = 0; i < dLogits.length; i++) dLogits[i] /= N;",
-            "for (let i = 0; i < numbers.length; i++) {",
+        (
+            "vaelib/static/mnist.js",
+            "[left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), "
+            "Math.min(top, y), Math.max(bottom, y)];",
+            change,
+        ): "of two numbers the greater or less, whichever comes first"
+        for change in (
+            "left, x -> x, left",
+            "right, x -> x, right",
+            "top, y -> y, top",
+            "bottom, y -> y, bottom",
+        )
+    },
+    **{
+        ("vaelib/static/mnist.js", line, change): "of two numbers the greater, whichever is first"
+        for line, change in (
+            (
+                "const high = Math.min(y + 1, y0 + size) - Math.max(y, y0);",
+                "y, y0 -> y0, y",
+            ),
+            (
+                "const share = high * (Math.min(x + 1, x0 + size) - Math.max(x, x0));",
+                "x, x0 -> x0, x",
+            ),
         )
     },
     (
@@ -601,8 +700,22 @@ EQUIVALENT = {
     (
         "vaelib/training.py",
         'file.write((json.dumps(asdict(self), indent=1) + "\\n").encode())',
+        "vaelib/static/mnist.js",
+        "let [left, right, top, bottom] = [side, -1, side, -1];",
         "1 -> 2",
-    ): "how far lines are set in changes nothing that is read",
+    ): "no ink lies there either",
+    (
+        "vaelib/static/mnist.js",
+        "if (ink[y * side + x] < 0.1) continue;",
+        "< -> <=",
+    ): "no float32 is a tenth exactly",
+    **{
+        ("vaelib/static/mnist.js", line, "< -> <="): "what is written too far is written over"
+        for line in (
+            "for (let y = 0; y < height; y++) {",
+            "for (let x = 0; x < width; x++) {",
+        )
+    },
     (
         "vaelib/training.py",
         "log_var = torch.zeros_like(output.mu) if output.log_var is None else output.log_var",
@@ -624,15 +737,121 @@ EQUIVALENT = {
         "< -> <=",
     ): "at 0 both are one half, to a billionth",
     (
-        "vaelib/static/kl.js",
-        "for (const k of [1, 2]) {",
-        "1, 2 -> 2, 1",
-    ): "which of two curves of one colour is drawn first",
+        "vaelib/static/pad.js",
+        "const ink = brush(pad, { willReadFrequently: true });",
+        "true -> false",
+    ): "how soon it can be read, not what",
     (
-        "vaelib/static/mnist.js",
-        "const share = high * (Math.min(x + 1, x0 + size) - Math.max(x, x0));",
-        "x, x0 -> x0, x",
-    ): "of two numbers the greater, whichever comes first",
+        "vaelib/static/playground.js",
+        "for (const k of [0, 1]) {",
+        "0, 1 -> 1, 0",
+    ): "which latent is added first",
+    (
+        "vaelib/static/playground.js",
+        "for (let n = 0; 2 * n < mu.length; n += 3) {",
+        "< -> <=",
+    ): "beyond the last there is no number, and what is none is passed over",
+    (
+        "vaelib/static/playground.js",
+        "if (!(edge - x < 1e4 && y - top < 1e4)) continue;",
+        "< -> <=",
+    ): "an ellipse of exactly 10,000 pixels",
+    (
+        "vaelib/static/playground.js",
+        "for (let i = 0; i < levels.length; i++) {",
+        "< -> <=",
+    ): "an array of floats has no place there",
+    **{
+        ("vaelib/static/playground.js", line, change): "of two numbers the greater or less"
+        for line, change in (
+            ("const end = Math.log10(Math.max(100, steps)) - 1;", "100, steps -> steps, 100"),
+            (
+                "const across = (step) => "
+                "40 + ((Math.log10(Math.max(10, step)) - 1) / end) * (width - 130);",
+                "10, step -> step, 10",
+            ),
+            (
+                "const shown = history.filter(([step]) => step >= Math.min(10, steps));",
+                "10, steps -> steps, 10",
+            ),
+            (
+                "for (let step = 10; step <= Math.max(100, steps); step *= 10) "
+                "g.fillText(written(step), across(step), height - 10);",
+                "100, steps -> steps, 100",
+            ),
+        )
+    },
+    **{
+        ("vaelib/static/train.js", line, "< -> <="): "an array of floats has no place there"
+        for line in (
+            "for (let i = 0; i < y.length; i++) y[i] += bias[i % outputs];",
+            "for (let i = 0; i < dLogits.length; i++) dLogits[i] /= N;",
+            "for (let i = 0; i < numbers.length; i++) {",
+        )
+    },
+    **{
+        ("vaelib/static/train.js", line, change): "how many are done at once, not what comes of it"
+        for line, change in (
+            ("const [whole, across] = [rows & ~3, columns & ~3];", "3 -> 4"),
+            ("const blocks = r < whole;", "< -> <="),
+            (
+                "if (blocks && r % 4 === 0) for (let c = 0; c < across; c += 4) "
+                "sixteen(a, b, y, r, c, columns, inner);",
+                "&& -> ||",
+            ),
+        )
+    },
+    (
+        "vaelib/static/train.js",
+        "for (let i = 0; i < D; i++) if (x[n * D + i] > 0) found[count++] = i;",
+        "> -> >=",
+    ): "paper adds nothing",
+    **{
+        ("vaelib/static/train.js", line, change): "of two numbers the greater, whichever is first"
+        for line, change in (
+            (
+                "nats += Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))) - x[i] * a;",
+                "a, 0 -> 0, a",
+            ),
+            (
+                'if (mistake === "no sigmoid") '
+                "return logits.map((a) => Math.min(1, Math.max(0, a)));",
+                "0, a -> a, 0",
+            ),
+        )
+    },
+    (
+        "vaelib/static/worker.js",
+        "for (let i = 0; i < TILES; i++) {",
+        "< -> <=",
+    ): "an array of floats has no place there",
+    (
+        "vaelib/static/worker.js",
+        "const levels = Uint8Array.from("
+        "picture(training.decode(chosen, TILES + 20).logits, settings), (p) => 255 * p);",
+        "20 -> 21",
+    ): "one picture more than is shown",
+    (
+        "vaelib/static/worker.js",
+        "const codes = Float32Array.from({ length: 10 * K }, "
+        "(_, i) => posterior[2 * K * Math.floor(i / K) + (i % K)]);",
+        "10 -> 11",
+    ): "one picture more than is shown",
+    (
+        "vaelib/static/worker.js",
+        "return wide > 4 && wide < Infinity ? 4 * 2 ** Math.ceil(Math.log2(wide / 4)) : 4;",
+        "> -> >=",
+    ): "at 4 both are 4",
+    (
+        "vaelib/static/worker.js",
+        "let began, first, since, took = 0;",
+        "0 -> 1",
+    ): "a turn takes longer than six milliseconds",
+    (
+        "vaelib/training.py",
+        'file.write((json.dumps(asdict(self), indent=1) + "\\n").encode())',
+        "1 -> 2",
+    ): "how far lines are set in changes nothing that is read",
 }
 
 

@@ -1,7 +1,7 @@
 // The engine on networks small enough to work out by hand. Against PyTorch: tests/test_explore.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
+import { dense, network, posterior, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
 
 /** A safetensors file, as an ArrayBuffer, of float32 tensors { name: [shape, numbers] }. */
 function file(layers, tensors, { format = 1 } = {}) {
@@ -114,8 +114,30 @@ test("a damaged file says what came and what was expected", () => {
   assert.throws(() => readSafetensors(new TextEncoder().encode("<html>not found</html>").buffer), /not a safetensors/);
 });
 
+test("a file may hold no tensors, or one without numbers", () => {
+  const metadata = { format: "1", words: '"said"' };
+  assert.deepEqual(readSafetensors(assemble({ __metadata__: metadata }, new Uint8Array(0))), { metadata: { format: 1, words: "said" }, tensors: {} });
+  const { tensors } = readSafetensors(assemble({ __metadata__: metadata, a: { dtype: "U8", shape: [3, 0], data_offsets: [0, 0] }, b: { dtype: "U8", shape: [2], data_offsets: [0, 2] } }, Uint8Array.of(7, 9)));
+  assert.deepEqual([tensors.a.shape, ...tensors.a.data, ...tensors.b.data], [[3, 0], 7, 9]);
+});
+
+test("a posterior is mu and the root of the variance; many rows at once are each row by itself", () => {
+  const { mu, sigma } = posterior([1, -2, 2 * Math.log(3), 2 * Math.log(0.5)]);
+  assert.deepEqual(mu, [1, -2]);
+  assert.ok(Math.abs(sigma[0] - 3) < 1e-12 && Math.abs(sigma[1] - 0.5) < 1e-12);
+  const values = (n, seed) => Array.from({ length: n }, (_, i) => Math.sin(seed + 7 * i));
+  for (const [count, inputs, outputs] of [[1, 3, 2], [5, 4, 7], [9, 2, 5], [4, 6, 8]]) {
+    const [weight, bias, x] = [values(outputs * inputs, 1), values(outputs, 2), values(count * inputs, 3)];
+    const run = network(file(LINEAR, { "0.weight": [[outputs, inputs], weight], "0.bias": [[outputs], bias] }));
+    const y = dense(Float32Array.from(x), count, { shape: [outputs, inputs], data: weight }, { data: bias });
+    assert.equal(y.length, count * outputs);
+    for (let n = 0; n < count; n++) run(x.slice(n * inputs, (n + 1) * inputs)).forEach((value, o) => assert.ok(Math.abs(y[n * outputs + o] - value) < 1e-6));
+  }
+});
+
 test("weights of another format, an unknown layer and a wrong input are refused in words", () => {
   assert.throws(() => network(file(LINEAR, IDENTITY, { format: 2 })), /format 2, but this page reads format 1/);
+  assert.throws(() => network(file(LINEAR, IDENTITY, { format: "one" })), /format unknown, but this page/);
   assert.throws(() => network(file([{ op: "dropout" }], {})), /layer "dropout" is not known/);
   assert.throws(() => network(file(LINEAR, IDENTITY))([1, 2, 3]), /2 inputs was given 3 numbers/);
 });
@@ -180,6 +202,18 @@ test("metadata, layers and entries that are anything are refused in few words", 
     header.__metadata__.layers = JSON.stringify([layer]);
     refused(raw(JSON.stringify(header)), 1, 2);
   }
+});
+
+test("what a file holds is said in full up to 299 letters, of a longer message the first 200", () => {
+  const said = (length) => {
+    const message = (name) => `the layer "${name}" is not known here`;
+    const op = "x".repeat(length - message("").length);
+    return [refused(file([{ op }], {})), message(op)];
+  };
+  const [short, whole] = said(299);
+  assert.equal(short, whole);
+  const [cut, long] = said(300);
+  assert.equal(cut, `the file is damaged: ${long.slice(0, 200)}`);
 });
 
 test("numbers that are not finite, in a file or in a code, are refused", () => {

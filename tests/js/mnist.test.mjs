@@ -34,6 +34,30 @@ test("a drawing that lies is as wide as one that stands is high", () => {
   }
 });
 
+test("a stroke as thin as one pixel is one pixel thin, at the very edge too; of a long one the least is left", () => {
+  for (const [left, top, width, height, expected] of [[0, 0, 20, 1, [20, 1]], [0, 0, 1, 20, [1, 20]], [260, 279, 20, 1, [20, 1]], [279, 260, 1, 20, [1, 20]], [40, 90, 200, 4, [20, 1]], [90, 40, 4, 200, [1, 20]]]) {
+    const small = fitted(drawing((x, y) => x >= left && x < left + width && y >= top && y < top + height), SIDE);
+    assert.deepEqual([small.width, small.height], expected);
+  }
+});
+
+test("each new pixel lies where those lay whose mean it is", () => {
+  for (const [width, height] of [[60, 42], [39, 60]]) {
+    const ink = Float32Array.from({ length: SIDE * SIDE }, (_, i) => {
+      const [x, y] = [(i % SIDE) - 30, Math.floor(i / SIDE) - 50];
+      return x >= 0 && x < width && y >= 0 && y < height ? 0.2 + ((x * 37 + y * y * 11) % 50) / 100 : 0;
+    });
+    const small = fitted(ink, SIDE);
+    assert.deepEqual([small.width, small.height], [width / 3, height / 3]);
+    small.pixels.forEach((pixel, i) => {
+      const [x, y] = [30 + 3 * (i % small.width), 50 + 3 * Math.floor(i / small.width)];
+      let sum = 0;
+      for (let k = 0; k < 9; k++) sum += ink[(y + Math.floor(k / 3)) * SIDE + x + (k % 3)];
+      near(pixel, sum / 9, 1e-6);
+    });
+  }
+});
+
 test("faint ink is none, and a tenth is ink", () => {
   const inside = (x, y) => x >= 100 && x < 120 && y >= 80 && y < 120;
   const [faint, seen] = [0.09, 0.11].map((around) => fitted(drawing(inside).map((ink) => ink || around), SIDE));
@@ -70,6 +94,14 @@ test("the centre of mass comes to the middle, to half a pixel, though the box do
   near(y, 14, 0.51);
   const rows = [...frame.keys()].filter((i) => frame[i] > 0).map((i) => Math.floor(i / 28));
   assert.ok((rows[0] + rows.at(-1) + 1) / 2 > 14.5, "the bounding box of a 7 lies low, its mass is at the top");
+});
+
+test("however faint it is and wherever in its box, a single pixel comes to the middle", () => {
+  for (const [x, y] of [[19, 19], [0, 0], [3, 17]]) {
+    const pixels = new Float32Array(400);
+    pixels[20 * y + x] = 0.25;
+    assert.equal(centred({ pixels, width: 20, height: 20 })[14 * 28 + 14], 0.25);
+  }
 });
 
 test("a dot is a picture too, and nothing falls out of the frame", () => {

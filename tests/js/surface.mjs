@@ -3,27 +3,40 @@
 import { readFileSync } from "node:fs";
 
 /**
- * A drawing context that notes strokes, fills and texts in `drawn`, each with its colour, and the path of lines and arcs. Of an
- * image that knows its level(x, y, channel) getImageData gives as much as lies on the canvas, as a browser does.
+ * A drawing context that notes strokes, fills and texts in `drawn`, each with its colour and with what it is clipped to, and the
+ * path of lines and arcs. Of an image that knows its level(x, y, channel) getImageData gives as much as lies on the canvas, as a
+ * browser does.
  */
 function context(canvas) {
   const [drawn, state] = [[], { globalAlpha: 1 }];
   let path = [];
-  const note = (kind, more, colour) => drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, ...more });
+  const note = (kind, more, colour) => drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, clip: state.clipped, ...more });
+  const saved = [];
   const known = {
     drawn,
     beginPath: () => (path = []),
     moveTo: (x, y) => path.push([x, y]),
     lineTo: (x, y) => path.push([x, y]),
     arc: (x, y, radius) => path.push({ x, y, radius }),
-    ellipse: (x, y, across, up) => path.push({ x, y, across, up }),
+    ellipse: (x, y, across, up, turned, from, to) => path.push({ x, y, across, up, turned, angle: to - from }),
+    rect: (...edges) => path.push(edges),
+    clip: () => (state.clipped = path),
+    save: () => saved.push({ ...state }),
+    restore() {
+      for (const name of Object.keys(state)) delete state[name];
+      Object.assign(state, saved.pop());
+    },
+    scale: (...factors) => (state.scaled = factors),
     stroke: () => note("stroke", { path }, "strokeStyle"),
     fill: () => note("fill", { path }, "fillStyle"),
     fillRect: (x, y, width, height) => note("rect", { x, y, width, height }, "fillStyle"),
     fillText: (text, x, y) => note("text", { text, x, y, align: state.textAlign }, "fillStyle"),
     measureText: (text) => ({ width: 6 * text.length }),
     putImageData: (image) => note("pixels", { image }),
-    drawImage: (image) => (state.image = image),
+    drawImage(image, ...place) {
+      state.image = image;
+      note("image", { image, place });
+    },
     getImageData: (left, top, width, height) => ({
       data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => {
         const [x, y] = [left + ((i >> 2) % width), top + Math.floor((i >> 2) / width)];
@@ -164,6 +177,24 @@ Object.assign(globalThis, {
   },
 });
 
+/** Timers that wait for tick(milliseconds), until time goes on. */
+export function stopped() {
+  const { setTimeout, clearTimeout } = globalThis;
+  const timers = new Set();
+  let now = 0;
+  globalThis.clearTimeout = (timer) => timers.delete(timer);
+  globalThis.setTimeout = (work, after) => {
+    const timer = { work, at: now + after };
+    timers.add(timer);
+    return timer;
+  };
+  const tick = (after) => {
+    now += after;
+    for (const timer of [...timers]) if (timer.at <= now && timers.delete(timer)) timer.work();
+  };
+  return { tick, goOn: () => Object.assign(globalThis, { setTimeout, clearTimeout }) };
+}
+
 /** As much of a widget's model as is used. */
 export function model(traits) {
   const heard = new Map();
@@ -217,9 +248,9 @@ export async function load(path) {
 export async function mounted(explorer, traits, loaded = load) {
   const el = new Element("div");
   const [before, one] = [layers.length, model(traits)];
-  const signal = new AbortController().signal;
-  await explorer.mount({ model: one, el, load: loaded, patiently: (work) => work, signal });
-  return { el, model: one, made: layers.slice(before) };
+  const leaving = new AbortController();
+  await explorer.mount({ model: one, el, load: loaded, patiently: (work) => work, signal: leaving.signal });
+  return { el, model: one, made: layers.slice(before), leaving };
 }
 
 export const near = (a, b, tolerance) => {

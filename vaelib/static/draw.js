@@ -24,7 +24,7 @@ export async function mount({ model, el, load, signal }) {
   const { mu, sigma, labels } = readSafetensors(file).tensors;
 
   const { pad, undo, wipe, show: lay } = drawingPad((pixels) => {
-    mark(-1);
+    mark(null);
     if (pixels) look(pixels);
     else wait();
   });
@@ -100,7 +100,7 @@ export async function mount({ model, el, load, signal }) {
     // Each when the tour comes to it: all ten at once would hold up the page while it is still being made.
     const codes = [];
     const code = (i) => (codes[i] ??= posterior(encode(digits.pixels(i))));
-    let [left, start, frame] = [10, null, 0];
+    let [left, start, frame] = [10, null];
     const end = () => {
       if (!stop.isConnected) return;
       cancelAnimationFrame(frame);
@@ -142,7 +142,7 @@ export async function mount({ model, el, load, signal }) {
   model.on("change:digit", start);
   el.addEventListener("reset", start);
   if (model.get("tour") && !matchMedia("(prefers-reduced-motion: reduce)").matches) tour(model.get("digit"));
-  fitMaps(signal, [map], () => map.draw(shown && shown.mu, shown));
+  fitMaps(signal, [map], () => map.draw(shown?.mu, shown));
 }
 
 function between(a, b, share) {

@@ -40,7 +40,7 @@ function mean(ink, side, x0, y0, size) {
       area += share;
     }
   }
-  return area > 0 ? sum / area : 0;
+  return sum / area;
 }
 
 /** The 28 x 28 frame with the small picture in it, its centre of mass as near to the middle as whole pixels allow. */

@@ -17,14 +17,8 @@ export function drawingPad(drawn) {
   // Lists of places that the pen went through; null while an image is there.
   let strokes = null;
 
-  function clear() {
-    ink.fillStyle = "#fff";
-    ink.fillRect(0, 0, SIDE, SIDE);
-  }
-
   function show(pixels) {
     strokes = null;
-    clear();
     const small = element("canvas");
     paintPicture(small, pixels, DIGIT);
     ink.drawImage(small, 0, 0, SIDE, SIDE);
@@ -41,7 +35,8 @@ export function drawingPad(drawn) {
 
   function redraw(left) {
     strokes = left;
-    clear();
+    ink.fillStyle = "#fff";
+    ink.fillRect(0, 0, SIDE, SIDE);
     Object.assign(ink, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#000" });
     for (const places of strokes) {
       ink.beginPath();

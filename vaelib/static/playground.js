@@ -147,6 +147,7 @@ export async function mount({ model, el, load, patiently, signal }) {
     run();
   };
   const reset = () => {
+    latest = null;
     history = [];
     said = "";
     tell("settings", now());
@@ -159,7 +160,7 @@ export async function mount({ model, el, load, patiently, signal }) {
     const [reconstruction, ...kl] = look.own;
     if (history.at(-1)?.[0] !== look.judged) history.push([look.judged, reconstruction, kl[0] + kl[1]]);
     // A long training's curve keeps every other point.
-    if (history.length > 800) history = history.filter((_, i) => i % 2 === 0 || i === history.length - 1);
+    if (history.length > 800) history = history.filter((_, i) => i % 2 === 0);
     draw();
     const happened = typical(look, now());
     const text = happened?.[0].replace(/[\d.]+/g, "") ?? "";
@@ -291,11 +292,10 @@ function ellipses(map, mu, logVar, labels, colours) {
   g.clip();
   g.globalAlpha = 0.45;
   g.lineWidth = 1;
-  for (let n = 0; n < labels.length && 2 * n < mu.length; n += 3) {
+  for (let n = 0; 2 * n < mu.length; n += 3) {
     g.strokeStyle = colours[labels[n]];
     const [x, y] = map.toScreen([mu[2 * n], mu[2 * n + 1]]);
-    const [edge] = map.toScreen([mu[2 * n] + Math.exp(logVar[2 * n] / 2), 0]);
-    const [, top] = map.toScreen([0, mu[2 * n + 1] + Math.exp(logVar[2 * n + 1] / 2)]);
+    const [edge, top] = map.toScreen([0, 1].map((k) => mu[2 * n + k] + Math.exp(logVar[2 * n + k] / 2)));
     if (!(edge - x < 1e4 && y - top < 1e4)) continue;
     g.beginPath();
     g.ellipse(x, y, edge - x, y - top, 0, 0, 2 * Math.PI);
@@ -326,7 +326,7 @@ function drawCurves(canvas, history) {
   g.fillStyle = "#fff";
   g.fillRect(0, 0, width, height);
   g.font = "11px sans-serif";
-  const steps = history.at(-1)?.[0] ?? 1;
+  const [steps, reconstruction, kl] = history.at(-1);
   // What comes before step 10 would set the scale for all.
   const end = Math.log10(Math.max(100, steps)) - 1;
   const across = (step) => 40 + ((Math.log10(Math.max(10, step)) - 1) / end) * (width - 130);
@@ -342,15 +342,13 @@ function drawCurves(canvas, history) {
     g.fillStyle = "#444";
     g.textAlign = "right";
     g.textBaseline = "middle";
-    if (values.length) {
-      for (const tick of ticks(low - margin, high + margin, 3)) {
-        g.fillRect(36, up(tick), 4, 1);
-        g.fillText(Math.abs(tick) < 1e4 ? String(round(tick) === tick ? tick : Number(tick.toPrecision(3))).replace("-", "−") : tick.toExponential(0), 33, up(tick));
-      }
+    for (const tick of ticks(low - margin, high + margin, 3)) {
+      g.fillRect(36, up(tick), 4, 1);
+      g.fillText((Math.abs(tick) < 1e4 ? String(tick) : tick.toExponential()).replace("-", "−"), 33, up(tick));
     }
     g.strokeRect(40, top, width - 130, bottom - top);
     g.textAlign = "left";
-    let last = Infinity;
+    let last = -Infinity;
     for (const [name, colour, of] of lines) {
       g.strokeStyle = g.fillStyle = colour;
       g.lineWidth = 2;
@@ -358,9 +356,9 @@ function drawCurves(canvas, history) {
       for (const row of shown) if (Number.isFinite(of(row))) g.lineTo(across(row[0]), up(of(row)));
       g.stroke();
       g.lineWidth = 1;
-      const at = shown.length ? of(shown.at(-1)) : NaN;
+      const at = of(shown.at(-1));
       // One label below the other, however near the lines are.
-      const place = Number.isFinite(at) ? Math.max(up(at), last === Infinity ? 0 : last + 12) : top + 8;
+      const place = Number.isFinite(at) ? Math.max(up(at), last + 12) : top + 8;
       g.fillText(name, width - 86, place);
       last = place;
     }
@@ -368,7 +366,7 @@ function drawCurves(canvas, history) {
   g.fillStyle = "#444";
   g.textAlign = "center";
   for (let step = 10; step <= Math.max(100, steps); step *= 10) g.fillText(written(step), across(step), height - 10);
-  canvas.setAttribute("aria-label", `Losses held out over ${steps} steps: reconstruction ${nats(history.at(-1)?.[1] ?? NaN)}, KL ${nats(history.at(-1)?.[2] ?? NaN)} nats`);
+  canvas.setAttribute("aria-label", `Losses held out over ${steps} steps: reconstruction ${nats(reconstruction)}, KL ${nats(kl)} nats`);
 }
 
 // --- what the reader moves -----------------------------------------------------------------------------------------------
@@ -421,30 +419,28 @@ function makeMuseum(museum, now, change) {
   const option = (value, text) => element("option", { value }, text);
   const exhibits = element("select", { "data-lm-suppress-shortcuts": "true" }, option("", "none: the program is right"), ...museum.map(({ name }, i) => option(name, `exhibit ${i + 1}`)));
   // In the order of their letters: the order of the exhibits gives nothing away.
-  const sentences = museum.map(({ name, sentence }) => option(name, sentence)).sort((a, b) => (a.textContent < b.textContent ? -1 : 1));
+  const sentences = museum.map(({ name, sentence }) => option(name, sentence)).sort((a, b) => a.textContent.localeCompare(b.textContent));
   const guess = element("select", { "data-lm-suppress-shortcuts": "true" }, option("", "What is wrong with it?"), ...sentences);
   const give = element("button", { type: "button" }, "Tell me");
   const answer = element("p", { role: "status", class: "vaelib-play-answer" });
   const about = () => museum.find(({ name }) => name === now().mistake);
-  let told = false;
   let last = null;
   const compare = () => {
-    if (!told || !last) return "";
+    if (!last) return "";
     const total = ([reconstruction, ...kl]) => nats(reconstruction + kl[0] + kl[1]);
     return ` It reports ${total(last.own)} nats; by the right formulas the same network costs ${total(last.right)}.`;
   };
   const tellAll = (before) => {
-    told = true;
     const { sentence, symptom, source } = about();
     answer.replaceChildren(element("b", {}, `${before}${sentence}`), ` ${symptom}${compare()} Published: ${source}.`);
   };
   exhibits.addEventListener("change", () => change({ noise: "learned", beta: 1, reduction: "sum", likelihood: "Bernoulli", mistake: exhibits.value }));
   guess.addEventListener("change", () => {
-    if (!guess.value || !about()) return;
+    if (!guess.value) return;
     if (guess.value === now().mistake) tellAll("Yes. ");
     else answer.textContent = `No, that one looks different. A question that helps: ${about().question}`;
   });
-  give.addEventListener("click", () => about() && tellAll(""));
+  give.addEventListener("click", () => tellAll(""));
   const label = (text, inside) => element("label", { class: "vaelib-play-choice" }, element("span", {}, text), inside);
   const guessing = element("div", { class: "vaelib-play-guess" }, label("Your guess", guess), give);
   return {
@@ -458,7 +454,6 @@ function makeMuseum(museum, now, change) {
       guessing.hidden = !now().mistake;
       guess.value = "";
       answer.textContent = "";
-      told = false;
     },
   };
 }

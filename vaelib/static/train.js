@@ -176,7 +176,7 @@ function reconstruction(logits, x, n, { likelihood, sigma, reduction, mistake },
       nats += Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))) - x[i] * a;
       slope = p - x[i];
     }
-    if (d) d[i] = share * slope * (twice ? inner * (1 - inner) : 1);
+    d[i] = share * slope * (twice ? inner * (1 - inner) : 1);
   }
   return share * nats;
 }
@@ -208,7 +208,7 @@ export function picture(logits, { mistake } = RIGHT) {
 
 export class Training {
   /** New weights from a seed, as PyTorch draws them: even in +-1 / sqrt(inputs). */
-  constructor(seed = 0) {
+  constructor(seed) {
     const size = LAYERS.reduce((sum, [inputs, outputs]) => sum + (inputs + 1) * outputs, 0);
     // All weights and biases in one array, so that Adam is one loop; the layers are views of it.
     [this.numbers, this.gradient] = [new Float32Array(size), new Float32Array(size)];

@@ -42,10 +42,7 @@ function judge(from, count) {
  */
 function look(all) {
   const count = held.labels.length;
-  if (!looks.posterior.length) {
-    looks.posterior = new Float32Array(count * 2 * K);
-    all = true;
-  }
+  if (!looks.posterior.length) looks.posterior = new Float32Array(count * 2 * K);
   looks.at++;
   if (all) for (let from = 0; from < count; from += PART) judge(from, PART);
   else if (looks.at % 2) judge((((looks.at - 1) / 2) * PART) % count, PART);
@@ -76,12 +73,12 @@ function decodeAll() {
 function reach() {
   const sizes = [];
   for (let i = 0; i < looks.posterior.length; i += 2 * K) sizes.push(Math.max(Math.abs(looks.posterior[i]), Math.abs(looks.posterior[i + 1])));
-  const wide = sizes.sort((a, b) => a - b)[Math.floor(0.98 * sizes.length)];
+  const wide = sizes.sort((a, b) => a - b).at(-sizes.length / 50);
   return wide > 4 && wide < Infinity ? 4 * 2 ** Math.ceil(Math.log2(wide / 4)) : 4;
 }
 
 // Trains for a tenth of a second, in short turns, so that what the reader asks for is heard in between.
-let [began, took, first, since] = [0, 0, 0, 0];
+let began, first, since, took = 0;
 function turn() {
   if (!running) return;
   const end = performance.now() + 25;
