@@ -1,7 +1,7 @@
 // What the explorers draw, on canvases that note it: places, contours and arrows against the mathematics that they show.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { layers, mounted, near } from "./surface.mjs";
+import { layers, mounted, near, spoken } from "./surface.mjs";
 import { PlaneMap } from "../../vaelib/static/plane.js";
 import * as kl from "../../vaelib/static/kl.js";
 
@@ -178,6 +178,8 @@ test("the arrow begins at the point and goes down the gradient, at most 2 long",
       const behind = (end[0] - tip[0]) * (tip[0] - arrow[0][0]) + (end[1] - tip[1]) * (tip[1] - arrow[0][1]);
       assert.ok(behind < 0, "the head points where the arrow goes");
     }
+    const [left, right] = [3, 5].map((k) => (arrow[k][0] - tip[0]) * (tip[1] - arrow[0][1]) - (arrow[k][1] - tip[1]) * (tip[0] - arrow[0][0]));
+    near(left, -right, 1e-6);
   }
 });
 
@@ -187,7 +189,36 @@ test("on each contour of the bowl stands its number of nats, at the contour", as
   const numbers = layer.drawn("text").filter(({ text, align }) => align === "center" && ["0.1", "0.5", "1", "2", "4", "8"].includes(text));
   const written = numbers.slice(-6);
   assert.deepEqual(written.map(({ text }) => text), ["0.1", "0.5", "1", "2", "4", "8"]);
-  for (const { text, x, y } of written) near(kl.divergence(map.toPlane(x, y))[0], Number(text), 0.12);
+  for (const { text, x, y } of written) {
+    const [mu, logVar] = map.toPlane(x, y);
+    near(kl.divergence([mu, logVar])[0], Number(text), 0.12);
+    assert.ok(logVar > 0, "at the upper left");
+    near(mu, -Math.min(2.4, 0.75 * Math.sqrt(2 * Number(text))), 0.03);
+  }
+  assert.deepEqual(layer.drawn("halo").slice(-6).map(({ text, x, y, colour }) => ({ text, x, y, colour })), written.map(({ text, x, y }) => ({ text, x, y, colour: "#fff" })), "legible on its line");
+  const lines = layer.drawn("stroke").map(({ path }) => path).filter((path) => path.length > 50).slice(-6);
+  for (const [k, { text }] of written.entries()) {
+    const places = kl.contour(Number(text));
+    assert.equal(lines[k].length, places.length);
+    lines[k].forEach((place, i) => map.toScreen(places[i]).forEach((value, axis) => near(place[axis], value, 1e-9)));
+  }
+});
+
+test("the curves, a picture, stay in sight on a phone; the point goes where it is dragged, in the sliders' steps, saved, and home to the prior", async () => {
+  const { el, model, curves, bowl, map } = await klView({});
+  assert.equal(curves.attributes.role, "img");
+  const [panes] = el.all((one) => one.classes?.has("vaelib-panes"));
+  assert.deepEqual([panes.classes.has("vaelib-large"), ...panes.children.map((pane) => pane.classes.has("vaelib-sight"))], [true, true, false]);
+  for (const z of [[-1.23, 2.48], [2.92, -5.11]]) {
+    const [clientX, clientY] = map.toScreen(z);
+    bowl.dispatchEvent(Object.assign(new Event("pointerdown"), { clientX, clientY }));
+    assert.deepEqual([model.get("mu"), model.get("log_var")], z.map((value) => Math.round(value * 20) / 20));
+    assert.deepEqual(model.saved, model.traits);
+    const [{ x, y }] = bowl.drawn("stroke").filter(({ path }) => path[0]?.radius).at(-1).path;
+    near(Math.hypot(x - clientX, y - clientY), 0, 3);
+  }
+  bowl.dispatchEvent(Object.assign(new Event("keydown"), { key: "Home" }));
+  assert.deepEqual([model.get("mu"), model.get("log_var")], [0, 0]);
 });
 
 test("it says the KL, sigma and both slopes with their signs, and moves by the sliders' step", async () => {
@@ -195,7 +226,7 @@ test("it says the KL, sigma and both slopes with their signs, and moves by the s
   const [sum] = el.all((one) => one.classes?.has("vaelib-sum"));
   const value = 0.5 * (1 + Math.exp(-2) - 1 + 2);
   assert.equal(sum.textContent, `KL = ${value.toFixed(3)} nats; σ = 0.368; ∂KL/∂μ = −1.000; ∂KL/∂log σ² = −0.432`);
-  model.set({ mu: 0, log_var: 0 });
+  assert.equal(spoken(el, () => model.set({ mu: 0, log_var: 0 })), sum.textContent);
   assert.equal(sum.textContent, "KL = 0.000 nats; σ = 1.000; ∂KL/∂μ = 0.000; ∂KL/∂log σ² = 0.000");
 });
 
@@ -210,6 +241,7 @@ test("the shaded areas are the integrand above and below zero: orange less blue 
   assert.ok(blue > 0);
   const curves = layer.drawn("stroke").map(({ path }) => path).filter((path) => path.length > 1000);
   assert.equal(curves.length, 2, "q's density and the prior's");
+  for (const path of curves) assert.deepEqual([path[0][0], path.at(-1)[0]], [x0, x1], "from end to end");
   const tops = curves.map((path) => path.reduce((top, place) => (place[1] < top[1] ? place : top))).sort(([a], [b]) => a - b);
   for (const [i, [z, height]] of [[0, 0.3989], [1, 0.3989 * Math.exp(0.5)]].entries()) {
     near(tops[i][0], x0 + ((z + 7) / 14) * (x1 - x0), 0.2);
@@ -224,7 +256,8 @@ test("how much is in sight is said exactly where more than a hundredth of the KL
     for (const log_var of [-6, -3, ...Array.from({ length: 40 }, (_, i) => 1 + i / 20)]) {
       model.set({ mu, log_var });
       const layer = layers.findLast((one) => one.drawn("fill").some(({ colour }) => colour === "orange"));
-      const said = layer.drawn("text").find(({ text }) => text.startsWith("in sight"))?.text;
+      const { text: said, x, y } = layer.drawn("text").find(({ text }) => text.startsWith("in sight")) ?? {};
+      if (said) assert.deepEqual([x, y], [294 - 6, 6 + 16], "in the corner");
       const [all, there] = [kl.divergence([mu, log_var])[0], kl.onTheAxes([mu, log_var])];
       const missing = Math.abs(all - there);
       assert.equal(Boolean(said), missing >= 0.01 * all + 0.005, `${mu}, ${log_var}: ${missing} of ${all}`);

@@ -15,12 +15,13 @@ function context(canvas) {
     beginPath: () => (path = []),
     moveTo: (x, y) => path.push([x, y]),
     lineTo: (x, y) => path.push([x, y]),
-    arc: (x, y, radius) => path.push({ x, y, radius }),
-    ellipse: (x, y, across, up) => path.push({ x, y, across, up }),
+    arc: (x, y, radius, ...angles) => round(angles) && path.push({ x, y, radius }),
+    ellipse: (x, y, across, up, turned, ...angles) => round([turned + angles[0], angles[1]]) && path.push({ x, y, across, up }),
     stroke: () => note("stroke", { path }, "strokeStyle"),
     fill: () => note("fill", { path }, "fillStyle"),
     fillRect: (x, y, width, height) => note("rect", { x, y, width, height }, "fillStyle"),
     fillText: (text, x, y) => note("text", { text, x, y, align: state.textAlign }, "fillStyle"),
+    strokeText: (text, x, y) => note("halo", { text, x, y }, "strokeStyle"),
     measureText: (text) => ({ width: 6 * text.length }),
     putImageData: (image) => note("pixels", { image }),
     drawImage: (image) => (state.image = image),
@@ -35,6 +36,12 @@ function context(canvas) {
     get: (_, name) => known[name] ?? state[name] ?? (() => {}),
     set: (_, name, value) => ((state[name] = value), true),
   });
+}
+
+// The explorers draw no arc but whole circles and ellipses, from the right and once round.
+function round(angles) {
+  if (angles.length !== 2 || angles[0] !== 0 || angles[1] !== 2 * Math.PI) throw new Error(`${angles} is not once round`);
+  return true;
 }
 
 const nodeOf = (part) => (typeof part === "string" ? { textContent: part, all: () => [] } : part);
@@ -164,20 +171,22 @@ Object.assign(globalThis, {
   },
 });
 
-/** As much of a widget's model as is used. */
+/** As much of a widget's model as is used. `saved`: what a kernel would know. */
 export function model(traits) {
   const heard = new Map();
-  return {
+  const made = {
     traits,
+    saved: { ...traits },
     get: (name) => traits[name],
     set(name, value) {
       const changed = Object.entries(typeof name === "string" ? { [name]: value } : name).filter(([key, now]) => traits[key] !== now);
       for (const [key, now] of changed) traits[key] = now;
       for (const [key] of changed) heard.get(`change:${key}`)?.forEach((hear) => hear());
     },
-    save_changes() {},
+    save_changes: () => (made.saved = { ...traits }),
     on: (event, hear) => heard.set(event, [...(heard.get(event) ?? []), hear]),
   };
+  return made;
 }
 
 /** The bytes of a safetensors file: metadata as it stands in the header, tensors { name: [dtype, shape, numbers] }. */
@@ -213,13 +222,24 @@ export async function load(path) {
   return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
 }
 
-/** An explorer's view, mounted: its element, its model, and the canvases that it made. */
+/** An explorer's view, mounted: its element, its model, the canvases that it made, and what takes it from the page. */
 export async function mounted(explorer, traits, loaded = load) {
   const el = new Element("div");
-  const [before, one] = [layers.length, model(traits)];
-  const signal = new AbortController().signal;
-  await explorer.mount({ model: one, el, load: loaded, patiently: (work) => work, signal });
-  return { el, model: one, made: layers.slice(before) };
+  const [before, one, leaving] = [layers.length, model(traits), new AbortController()];
+  await explorer.mount({ model: one, el, load: loaded, patiently: (work) => work, signal: leaving.signal });
+  return { el, model: one, made: layers.slice(before), leave: () => leaving.abort() };
+}
+
+/** What an explorer says aloud of a change, without the moment of quiet before. */
+export function spoken(el, change) {
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (work) => work();
+  try {
+    change();
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+  return el.all((one) => one.attributes?.role === "status")[0].textContent;
 }
 
 export const near = (a, b, tolerance) => {
