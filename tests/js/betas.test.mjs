@@ -54,6 +54,8 @@ test("each beta's sentence, costs and axes are its own: what lies at a limit is 
     const bars = one("vaelib-bars").all((each) => each.tag === "i");
     assert.deepEqual(bars.map((bar) => bar.classes.has("vaelib-dark")), ACTIVE[k].map((used) => !used), "dark is what is not active");
     bars.forEach((bar, i) => assert.equal(bar.attributes.style, `height: ${25 * Math.min(4, KL[k][i])}%`));
+    const marks = one("vaelib-bars").all((each) => each.tag === "span");
+    assert.deepEqual(marks.map((mark) => [mark.textContent, mark.attributes.style]), [["0", "bottom: 0%"], ["2", "bottom: 50%"], ["4", "bottom: 100%"]]);
   }
 });
 
