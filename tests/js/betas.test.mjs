@@ -14,8 +14,8 @@ const Z = [[1, 0.5, -1], [0.25, -0.5, 2]];
 const KL = [[9.5, 4.25, 4], [4, 1, 0.25], [6.25, 0.5, 0]];
 const ACTIVE = [[1, 1, 1], [1, 1, 0], [0, 1, 0]];
 const LATENTS = [[2, 0], [0, 1], [1, 2]];
-// Of the first model one code in a hundred lies beyond the map, of the second two, of the third none: one lies at each of its edges.
-const far = [[[4.5, 0]], [[-1, -9], [7, 5]], [[4, 0], [-4, 4]]];
+// Of the first model one code in a hundred lies beyond the map, of the second sixty, some in one axis alone, of the third none: some lie on its edges.
+const far = [[[4.5, 0]], [[5, 0], [5, 0], [5, 0], [0, -6], ...Array(56).fill([-9, 7])], [[4, 0], [-4, 4]]];
 const codes = far.map((first) => Array.from({ length: CODES }, (_, i) => first[i] ?? [3 * Math.sin(i), 2 * Math.cos(3 * i)]));
 const decoders = NAMES.map((_, k) => oneLayer(784, 3, (pixel, latent) => Math.sin(pixel + latent + k), () => 0));
 const files = {
@@ -40,7 +40,7 @@ test("each beta's sentence, costs and axes are its own: what lies at a limit is 
   const { model, said, one } = await view(0);
   const words = [
     ["KL in nats; 2 bars are cut off, the longest is 9.5", "Latent 3 across, 1 up: the two that cost most", "3"],
-    ["KL in nats", "Latent 1 across, 2 up: the two that cost most; 2 % lie beyond, drawn at the edge", "2"],
+    ["KL in nats", "Latent 1 across, 2 up: the two that cost most; 60 % lie beyond, drawn at the edge", "2"],
     ["KL in nats; 1 bars are cut off, the longest is 6.3", "Latent 2 across, 3 up: the two that cost most", "1"],
   ];
   for (const k of [0, 1, 2]) {
@@ -137,6 +137,18 @@ test("a decoder that is late is complained of in the meantime, but not where the
   await settled();
   late("its files have not come");
   assert.equal(trouble(), "");
+});
+
+test("where the slider is moved while all is loading, to a beta that does not come, the beta of before is shown, and said to be", async () => {
+  const el = document.createElement("div");
+  const one = modelOf({ names: NAMES, betas: BETAS, position: 0, colours: COLOURS });
+  const load = async (path) => (path.includes("high") ? Promise.reject(new Error("it is gone")) : files[path]);
+  const ready = betas.mount({ model: one, el, load, patiently: (work) => work, signal: new AbortController().signal });
+  one.set("position", 2);
+  await ready;
+  const [sum, trouble] = ["vaelib-sum", "vaelib-hint"].map((name) => el.all((each) => each.classes?.has(name))[0].textContent);
+  assert.ok(sum.startsWith("β = 0: "), sum);
+  assert.ok(trouble.endsWith("What you see is still β = 0."), trouble);
 });
 
 test("the map is drawn anew where its place is as large as another", async () => {
