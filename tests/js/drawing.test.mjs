@@ -42,12 +42,25 @@ test("each code is a square of its digit's colour at its place, and each digit i
     near(x + width / 2, a, 1e-9);
     near(y + height / 2, b, 1e-9);
   }
+  // Cut off at the map's edges; what is written beside the map and over it is not.
+  const [x0, x1, y0, y1] = map.edges;
+  for (const { clip, alpha } of squares) assert.deepEqual([clip, alpha], [[{ x: x0, y: y1, width: x1 - x0, height: y0 - y1 }], 0.7]);
+  for (const { clip, alpha } of cloud.drawn("text")) assert.deepEqual([clip, alpha], [null, 1]);
+  for (const { width, height } of squares) [width, height].forEach((side) => near(side, 300 / 130, 1e-9));
   const names = cloud.drawn("text").filter(({ align, text, x }) => align === "center" && /^\d$/.test(text) && x > 40);
   const one = names.filter(({ text, y }) => text === "1" && y < map.edges[2]);
   assert.equal(one.length, 1);
   const [x, y] = map.toScreen([-2, 0.5]);
   near(one[0].x, x, 1);
-  near(one[0].y, y, 1);
+  near(one[0].y, y + 0.5, 1e-9);
+});
+
+test("a code beyond the map gives its digit no name there, and a digit without codes has none", () => {
+  const { map } = plane(null, null, { colours: [...COLOURS, "#ccc"] });
+  map.show({ codes: { z: [1, 1, 9, 9, 9, 9], labels: [0, 2, 2] } });
+  map.draw(null);
+  const names = map.cloud.drawn("fill").filter(({ path: [{ radius }] }) => radius === 8);
+  assert.equal(names.length, 1);
 });
 
 test("an axis's numbers stand where they are, and a line goes through each", () => {
@@ -57,14 +70,13 @@ test("an axis's numbers stand where they are, and a line goes through each", () 
   const [across, up] = [texts.filter(({ y }) => y > y0), texts.filter(({ align }) => align === "right")];
   assert.deepEqual(across.map(({ value }) => value), [-4, -2, 0, 2, 4]);
   assert.deepEqual(up.map(({ value }) => value), [-4, -2, 0, 2, 4]);
-  // The first and the last give way, so as not to be cut off.
-  const room = (value) => (Math.abs(value) === 4 ? 12 : 1e-9);
   for (const { value, x, y } of across) {
-    near(x, map.toScreen([value, 0])[0], room(value));
+    near(x, map.toScreen([value, 0])[0], 1e-9);
     near(y, y0 + 5, 0);
   }
+  // The first and the last give way, so as to stay beside the map.
   for (const { value, x, y } of up) {
-    near(y, map.toScreen([0, value])[1], room(value));
+    near(y, { "-4": y0 - 4, 4: y1 + 6 }[value] ?? map.toScreen([0, value])[1], 1e-9);
     near(x, x0 - 5, 0);
   }
   const lines = cloud.drawn("stroke").filter(({ path }) => path.length === 2).map(({ path }) => path);
@@ -77,12 +89,88 @@ test("an axis's numbers stand where they are, and a line goes through each", () 
   assert.ok(x0 >= 8 && x1 === 294 && y1 === 6 && y0 === 280);
 });
 
+test("a long number at the end of an axis gives way so far that it stays on the canvas, and the map begins where the longest ends", () => {
+  const { map, cloud } = plane(null, null, { box: [-20000, 20000, -20000, 20000] });
+  const last = cloud.drawn("text").find(({ text, align }) => text === "20,000" && align === "center");
+  near(last.x, 300 - 18 - 1, 1e-9);
+  near(map.edges[0], 6 * "−20,000".length + 8, 1e-9);
+});
+
+test("a narrow map has fewer numbers, a smaller ring, and as large a dot for each code as can be seen", () => {
+  const numbers = {};
+  for (const side of [219, 220, 221]) {
+    const canvas = Object.assign(document.createElement("canvas"), { clientWidth: side, clientHeight: side });
+    const map = new PlaneMap(canvas, { box: [0, 10, 0, 10], colours: COLOURS });
+    map.codes = { z: [5, 5], labels: [1] };
+    map.draw([5, 5]);
+    const texts = map.cloud.drawn("text");
+    const rings = canvas.drawn("stroke").map(({ path: [{ radius }] }) => radius);
+    const [{ width }] = map.cloud.drawn("rect").filter(({ colour }) => colour === COLOURS[1]);
+    near(width, Math.max(1.5, side / 130), 1e-9);
+    numbers[side] = [texts.filter(({ align }) => align === "right").length, texts.filter(({ align }) => align === "center").length - 1, ...rings];
+  }
+  assert.deepEqual(numbers, { 219: [3, 3, 7, 7], 220: [6, 6, 9, 9], 221: [6, 6, 9, 9] });
+  const canvas = Object.assign(document.createElement("canvas"), { clientWidth: 130, clientHeight: 130 });
+  const map = new PlaneMap(canvas, { box: [0, 10, 0, 10], colours: COLOURS });
+  map.codes = { z: [5, 5], labels: [1] };
+  map.draw(null);
+  near(map.cloud.drawn("rect").at(-1).width, 1.5, 1e-9);
+});
+
+test("where the page's type is larger all writing on a map is, and has its room; it is never smaller than it should be read", () => {
+  const { getComputedStyle } = globalThis;
+  for (const [fontSize, type] of [["32px", 2], ["8px", 1]]) {
+    globalThis.getComputedStyle = () => ({ fontSize });
+    const { map } = plane(null);
+    assert.deepEqual([map.type, map.edges, map.font(11)], [type, [36 * type, 294, 300 - 20 * type, 6], `${11 * type}px sans-serif`]);
+    const [x, y] = map.toScreen([-2, 0.5]);
+    assert.deepEqual([8 * type - 0.5, 8 * type + 0.5].map((far) => map.under(x - far, y)), [2, -1]);
+  }
+  globalThis.getComputedStyle = getComputedStyle;
+});
+
+test("on a screen with more pixels to one of the page a map has them all, and everything lies where it did", () => {
+  globalThis.devicePixelRatio = 2;
+  const { map, canvas, cloud } = plane([1, -2], { mu: [1, 0.5], sigma: [0.5, 0.25] });
+  delete globalThis.devicePixelRatio;
+  assert.deepEqual([canvas.width, canvas.height, cloud.width, cloud.height], [600, 600, 600, 600]);
+  assert.deepEqual(map.toScreen([-4, -4]), [36, 280]);
+  for (const { on } of [...canvas.context.drawn, ...cloud.context.drawn]) assert.deepEqual(on([10, 20]), [20, 40]);
+  map.draw([1, -2]);
+  assert.deepEqual(canvas.context.drawn.at(-1).on([10, 20]), [20, 40], "again and again");
+});
+
+test("a map that has no place on the page yet is not drawn; given one, it is", () => {
+  const canvas = Object.assign(document.createElement("canvas"), { clientWidth: 0 });
+  const map = new PlaneMap(canvas, { box: [-4, 4, -4, 4], colours: COLOURS });
+  map.codes = CODES;
+  map.draw([1, 1]);
+  assert.equal(canvas.context.drawn.length, 0);
+  canvas.clientWidth = 300;
+  map.draw([1, 1]);
+  assert.ok(canvas.context.drawn.length > 0);
+});
+
+test("a point on the map's edge is on it, one beyond either edge is not; through the CDF all are", () => {
+  const { map } = plane(null, null, { box: [-4, 3, -2, 1] });
+  for (const [z, held] of [[[-4, 0], true], [[3, 0], true], [[0, -2], true], [[0, 1], true], [[-4.01, 0], false], [[3.01, 0], false], [[0, -2.01], false], [[0, 1.01], false]]) assert.equal(map.holds(z), held, `${z}`);
+  map.show({ uniform: true });
+  assert.equal(map.holds([9, 9]), true);
+  assert.deepEqual(map.limits, [0, 1, 0, 1]);
+});
+
 test("the point is a ring at its place, and one from beyond lies faint at the edge", () => {
   const ring = ({ canvas }) => canvas.drawn("stroke").filter(({ path }) => path[0]?.radius);
   const inside = plane([1, -2]);
   const [x, y] = inside.map.toScreen([1, -2]);
   for (const { path: [{ x: a, y: b }], alpha } of ring(inside)) assert.deepEqual([a, b, alpha], [x, y, 1]);
   assert.equal(ring(inside).length, 2);
+  assert.deepEqual(ring(inside).map(({ path: [{ radius }] }) => radius), [9, 9]);
+  inside.map.draw([1, -2]);
+  assert.equal(inside.canvas.drawn("rect").at(-1).alpha, 1);
+  const once = plane([9, 9]);
+  once.map.draw([1, 1]);
+  assert.equal(ring(once).at(-1).alpha, 1, "and not for the next one");
   const beyond = plane([9, -9]);
   const [, right, bottom] = beyond.map.edges;
   for (const { path: [{ x: a, y: b }], alpha } of ring(beyond)) assert.deepEqual([a, b, alpha], [right, bottom, 0.4]);
@@ -93,6 +181,8 @@ test("an ellipse reaches one sigma from its mu, either way", () => {
   const rings = canvas.drawn("stroke").filter(({ path }) => path.length > 50);
   assert.deepEqual(rings.map(({ colour }) => colour), ["#fff", "#000"]);
   for (const { path } of rings) {
+    path.at(-1).forEach((value, axis) => near(value, path[0][axis], 1e-9));
+    assert.equal(path.length, 61);
     for (const z of back(map, path)) near(Math.hypot((z[0] - 1) / 0.5, (z[1] - 0.5) / 0.25), 1, 1e-6);
     near(Math.max(...back(map, path).map((z) => z[0])), 1.5, 1e-3);
   }
@@ -102,6 +192,17 @@ test("in the loupe lie the posteriors near the point with their own sigma, the n
   const ellipse = { mu: [1, 1], sigma: [0.1, 0.2] };
   const { map, loupe } = plane([1, 1], ellipse);
   assert.equal(loupe.style.visibility, "");
+  assert.deepEqual([loupe.width, loupe.height], [300, 300]);
+  // The point is in its middle, all else ten times as far away, and cut off at its rim.
+  const [rim, dot] = [loupe.drawn("fill")[0], loupe.drawn("fill").at(-1)];
+  assert.deepEqual([rim.path, dot.path], [[{ x: 150, y: 150, radius: 148.5 }], [{ x: 150, y: 150, radius: 3.5 }]]);
+  assert.deepEqual([dot.on([150, 150]), dot.clip], [[150, 150], null]);
+  const [x, y] = map.toScreen([1, 1]);
+  for (const { clip, on } of loupe.drawn("stroke").filter(({ path }) => path.length > 50 || "across" in path[0])) {
+    assert.deepEqual(clip, rim.path);
+    on([x, y]).forEach((value) => near(value, 150, 1e-9));
+    on([x + 3, y - 2]).forEach((value, axis) => near(value, [180, 130][axis], 1e-9));
+  }
   const rings = loupe.drawn("stroke").filter(({ path }) => path.length > 50 || "across" in path[0]);
   assert.deepEqual(rings.map(({ colour }) => colour), ["#a00", "#a00", "#00a", "#fff", "#000"], "no code that lies far away");
   for (const [k, i] of [0, 1, 3, 0, 0].entries()) {

@@ -3,15 +3,30 @@
 import { readFileSync } from "node:fs";
 
 /**
- * A drawing context that notes strokes, fills and texts in `drawn`, each with its colour, and the path of lines and arcs. Of an
+ * A drawing context that notes strokes, fills and texts in `drawn`, each with its colour, the path of lines and arcs, what it is
+ * cut off at, and `on`, where a place lies in pixels of the canvas. Of an
  * image that knows its level(x, y, channel) getImageData gives as much as lies on the canvas, as a browser does.
  */
 function context(canvas) {
   const [drawn, state] = [[], { globalAlpha: 1 }];
-  let path = [];
-  const note = (kind, more, colour) => drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, ...more });
+  let [path, clip, [across, down, left, top], kept] = [[], null, [1, 1, 0, 0], []];
+  const note = (kind, more, colour) => {
+    const [a, d, l, t] = [across, down, left, top];
+    drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, clip, on: ([x, y]) => [l + a * x, t + d * y], ...more });
+  };
   const known = {
     drawn,
+    scale: (x, y) => ([across, down] = [across * x, down * y]),
+    translate: (x, y) => ([left, top] = [left + across * x, top + down * y]),
+    setTransform: (a, b, c, d, l, t) => ([across, down, left, top] = [a, d, l, t]),
+    save: () => kept.push([clip, [across, down, left, top], { ...state }]),
+    restore() {
+      [clip, [across, down, left, top]] = kept.at(-1);
+      for (const name of Object.keys(state)) delete state[name];
+      Object.assign(state, kept.pop()[2]);
+    },
+    rect: (x, y, width, height) => path.push({ x, y, width, height }),
+    clip: () => (clip = path),
     beginPath: () => (path = []),
     moveTo: (x, y) => path.push([x, y]),
     lineTo: (x, y) => path.push([x, y]),
