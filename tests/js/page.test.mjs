@@ -25,7 +25,7 @@ test("three channels are red, green and blue", () => {
   assert.deepEqual(painted([1, 0, 0, 0.2, 0, 1], { shape: [3, 1, 2] }), [[255, 0, 0], [0, 51, 255]]);
 });
 
-test("digits are ink", () => assert.equal(DIGIT.ink, true));
+test("digits are ink, 28 x 28", () => assert.deepEqual(DIGIT, { shape: [1, 28, 28], ink: true }));
 
 test("a browser that gives no canvas is an error with a sentence", () => {
   const canvas = { getContext: () => null };

@@ -141,7 +141,8 @@ test("a picture is opaque all over, and as many pixels large as it has", () => {
   for (const kind of [{ shape: [1, 5, 3] }, { shape: [1, 5, 3], ink: true }, { shape: [3, 5, 3] }]) {
     const canvas = document.createElement("canvas");
     paintPicture(canvas, Float32Array.from({ length: 45 }, (_, i) => i / 45), kind);
-    const [{ image }] = canvas.drawn("pixels");
+    const [{ image, x, y }] = canvas.drawn("pixels");
+    assert.deepEqual([x, y], [0, 0]);
     assert.deepEqual([canvas.width, canvas.height, image.width, image.height], [3, 5, 3, 5]);
     for (let i = 0; i < 15; i++) assert.equal(image.data[4 * i + 3], 255);
   }

@@ -38,7 +38,7 @@ function context(canvas) {
     fillText: (text, x, y) => note("text", { text, x, y, align: state.textAlign }, "fillStyle"),
     strokeText: (text, x, y) => note("halo", { text, x, y }, "strokeStyle"),
     measureText: (text) => ({ width: 6 * text.length }),
-    putImageData: (image) => note("pixels", { image }),
+    putImageData: (image, x, y) => note("pixels", { image, x, y }),
     drawImage: (image) => (state.image = image),
     getImageData: (left, top, width, height) => ({
       data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => {
@@ -122,6 +122,7 @@ class Element extends EventTarget {
     return null;
   }
   getContext() {
+    if (this.tag !== "canvas") throw new TypeError(`no ${this.tag} can be drawn on`);
     return (this.context ??= context(this));
   }
   getBoundingClientRect() {
