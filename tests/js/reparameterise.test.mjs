@@ -1,7 +1,7 @@
 // The draws that leave a trail: from N(0, 1), the same for every reader; how they are counted; and what is seen of z.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { load, mounted, spoken } from "./surface.mjs";
+import { load, mounted, resized, spoken } from "./surface.mjs";
 import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
 import { counted, draws, limits } from "../../vaelib/static/reparameterise.js";
 import * as reparameterise from "../../vaelib/static/reparameterise.js";
@@ -28,7 +28,7 @@ test("every reader has the same draws, these, and they are those of N(0, I)", ()
 });
 
 test("as many lie within one and two sigma as should, and it is said beside how many should", () => {
-  const share = counted(all()).match(/Drawn: 20000; (\d+) within one σ .*39 %.*, (\d+) within two σ .*86 %/);
+  const share = counted(all()).match(/Drawn: 20000; (\d+) within one σ .*many, 39 %.*, (\d+) within two σ .*many, 86 %/);
   assert.ok(Math.abs(share[1] / COUNT - 0.393) < 0.015, share[1]);
   assert.ok(Math.abs(share[2] / COUNT - 0.865) < 0.01, share[2]);
   assert.match(counted([[0.5, 0.5], [1, 1], [3, 0]]), /^Drawn: 3; 1 within one σ .*, 2 within two σ/);
@@ -181,4 +181,22 @@ test("what is seen is spoken: both sums, and how many draws lie where", async ()
   const { el, press, sums, tally } = await view();
   const said = spoken(el, () => press("Draw ε from N(0, I)"));
   assert.equal(said, [...sums().split(/(?=z₂)/), tally()].join("; "));
+});
+
+test("each slider alone moves z; a draw that leaves them where they are is counted; where type is larger dots are", async () => {
+  const [next, { getComputedStyle }] = [draws(), globalThis];
+  const [epsilon1, epsilon2] = [next(), next()];
+  const { model, canvas, press, sums, tally } = await view({ epsilon1: 2, epsilon2: 2 });
+  const lines = () => sums().split(/(?=z₂)/);
+  const [one, two] = lines();
+  model.set("epsilon1", epsilon1);
+  assert.ok(lines()[0] !== one && lines()[1] === two);
+  model.set("epsilon2", epsilon2);
+  assert.notEqual(lines()[1], two);
+  press("Draw ε from N(0, I)");
+  assert.equal(tally(), counted([[epsilon1, epsilon2]]));
+  globalThis.getComputedStyle = () => ({ fontSize: "32px" });
+  const drawn = seen(canvas, () => resized(canvas, 300));
+  globalThis.getComputedStyle = getComputedStyle;
+  assert.deepEqual(drawn.filter(({ kind, colour }) => kind === "fill" && colour === "#0072b2").map(({ path: [{ radius }] }) => radius), [5]);
 });
