@@ -42,6 +42,7 @@ test("each code is a square of its digit's colour at its place, and each digit i
     near(x + width / 2, a, 1e-9);
     near(y + height / 2, b, 1e-9);
   }
+  assert.equal(cloud.drawn("rect").length, 1 + CODES.labels.length, "and the paper");
   // Cut off at the map's edges; what is written beside the map and over it is not.
   const [x0, x1, y0, y1] = map.edges;
   for (const { clip, alpha } of squares) assert.deepEqual([clip, alpha], [[{ x: x0, y: y1, width: x1 - x0, height: y0 - y1 }], 0.7]);
@@ -131,13 +132,17 @@ test("where the page's type is larger all writing on a map is, and has its room;
 
 test("on a screen with more pixels to one of the page a map has them all, and everything lies where it did", () => {
   globalThis.devicePixelRatio = 2;
-  const { map, canvas, cloud } = plane([1, -2], { mu: [1, 0.5], sigma: [0.5, 0.25] });
+  const canvas = Object.assign(document.createElement("canvas"), { clientWidth: 300, clientHeight: 200 });
+  const map = new PlaneMap(canvas, { box: [-4, 4, -4, 4], colours: COLOURS });
+  map.codes = CODES;
+  for (let times = 0; times < 2; times++) map.draw([1, -2], { mu: [1, 0.5], sigma: [0.5, 0.25] });
   delete globalThis.devicePixelRatio;
-  assert.deepEqual([canvas.width, canvas.height, cloud.width, cloud.height], [600, 600, 600, 600]);
-  assert.deepEqual(map.toScreen([-4, -4]), [36, 280]);
-  for (const { on } of [...canvas.context.drawn, ...cloud.context.drawn]) assert.deepEqual(on([10, 20]), [20, 40]);
-  map.draw([1, -2]);
-  assert.deepEqual(canvas.context.drawn.at(-1).on([10, 20]), [20, 40], "again and again");
+  assert.deepEqual([canvas.width, canvas.height, map.cloud.width, map.cloud.height], [600, 400, 600, 400]);
+  assert.deepEqual(map.toScreen([-4, -4]), [36, 180]);
+  const [clouds, others] = [true, false].map((is) => canvas.context.drawn.filter(({ kind }) => (kind === "image") === is));
+  for (const { on } of [...others, ...map.cloud.context.drawn]) assert.deepEqual(on([10, 20]), [20, 40]);
+  for (const { image, x, y, on } of clouds) assert.deepEqual([image, x, y, on([10, 20])], [map.cloud, 0, 0, [10, 20]], "pixel for pixel");
+  assert.equal(clouds.length, 2);
 });
 
 test("a map that has no place on the page yet is not drawn; given one, it is", () => {
@@ -247,6 +252,9 @@ test("a code under the pointer is the nearest within eight pixels", () => {
   }
   const [x, y] = map.toScreen([3, -3]);
   assert.equal(map.under(x, y + 8.5), -1);
+  assert.equal(map.under(x + 8, y), -1);
+  map.show({ codes: { z: [1, 1, 1, 1], labels: [0, 1] } });
+  assert.equal(map.under(...map.toScreen([1, 1])), 0, "of two in one place the first");
 });
 
 // --- the KL --------------------------------------------------------------------------------------------------------------

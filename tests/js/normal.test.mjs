@@ -39,6 +39,7 @@ test("from the plane to the screen and back, raw and through the CDF, and never 
   }
   map.uniform = false;
   assert.deepEqual(map.toPlane(-50, 1000), [-6, -5]);
+  assert.deepEqual(map.toPlane(1000, -50), [4, 5]);
   const [, above] = map.toScreen([0, 1]);
   const [, below] = map.toScreen([0, -1]);
   assert.ok(above < below, "z2 grows upwards");

@@ -18,7 +18,10 @@ function context(canvas) {
     drawn,
     scale: (x, y) => ([across, down] = [across * x, down * y]),
     translate: (x, y) => ([left, top] = [left + across * x, top + down * y]),
-    setTransform: (a, b, c, d, l, t) => ([across, down, left, top] = [a, d, l, t]),
+    setTransform(a, b, c, d, l, t) {
+      if (b !== 0 || c !== 0) throw new Error("nothing is drawn turned");
+      [across, down, left, top] = [a, d, l, t];
+    },
     save: () => kept.push([clip, [across, down, left, top], { ...state }]),
     restore() {
       [clip, [across, down, left, top]] = kept.at(-1);
@@ -39,7 +42,7 @@ function context(canvas) {
     strokeText: (text, x, y) => note("halo", { text, x, y }, "strokeStyle"),
     measureText: (text) => ({ width: 6 * text.length }),
     putImageData: (image, x, y) => note("pixels", { image, x, y }),
-    drawImage: (image) => (state.image = image),
+    drawImage: (image, x, y) => note("image", { image: (state.image = image), x, y }),
     getImageData: (left, top, width, height) => ({
       data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => {
         const [x, y] = [left + ((i >> 2) % width), top + Math.floor((i >> 2) / width)];
