@@ -97,6 +97,13 @@ test("a long number at the end of an axis gives way so far that it stays on the 
   near(map.edges[0], 6 * "−20,000".length + 8, 1e-9);
 });
 
+test("an axis has about six numbers, the roundest there are", () => {
+  for (const [high, numbers] of [[6.5, ["0", "2", "4", "6"]], [5.5, ["0", "1", "2", "3", "4", "5"]]]) {
+    const { cloud } = plane(null, null, { box: [0, high, 0, high] });
+    assert.deepEqual(cloud.drawn("text").filter(({ align }) => align === "right").map(({ text }) => text), numbers);
+  }
+});
+
 test("a narrow map has fewer numbers, a smaller ring, and as large a dot for each code as can be seen", () => {
   const numbers = {};
   for (const side of [219, 220, 221]) {
