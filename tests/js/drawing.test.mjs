@@ -140,7 +140,8 @@ test("where the page's type is larger all writing on a map is, and has its room;
 test("on a screen with more pixels to one of the page a map has them all, and everything lies where it did", () => {
   globalThis.devicePixelRatio = 2;
   const canvas = Object.assign(document.createElement("canvas"), { clientWidth: 300, clientHeight: 200 });
-  const map = new PlaneMap(canvas, { box: [-4, 4, -4, 4], colours: COLOURS });
+  const loupe = Object.assign(document.createElement("canvas"), { clientWidth: 100 });
+  const map = new PlaneMap(canvas, { box: [-4, 4, -4, 4], colours: COLOURS, loupe });
   map.codes = CODES;
   for (let times = 0; times < 2; times++) map.draw([1, -2], { mu: [1, 0.5], sigma: [0.5, 0.25] });
   delete globalThis.devicePixelRatio;
@@ -150,6 +151,7 @@ test("on a screen with more pixels to one of the page a map has them all, and ev
   for (const { on } of [...others, ...map.cloud.context.drawn]) assert.deepEqual(on([10, 20]), [20, 40]);
   for (const { image, x, y, on } of clouds) assert.deepEqual([image, x, y, on([10, 20])], [map.cloud, 0, 0, [10, 20]], "pixel for pixel");
   assert.equal(clouds.length, 2);
+  assert.deepEqual([loupe.width, loupe.height, loupe.drawn("fill")[0].on([50, 50])], [200, 200, [100, 100]]);
 });
 
 test("a map that has no place on the page yet is not drawn; given one, it is", () => {
