@@ -23,8 +23,8 @@ test("a way is as long as its steps, over the line between its ends", () => {
 test("a midpoint step is exact where the velocity is linear in time, and looks halfway", () => {
   assert.deepEqual([...midpoint((x, t) => x.map(() => 3 * t + 1), Float32Array.of(2), 0, 1)], [4.5]);
   const seen = [];
-  midpoint((x, t) => (seen.push([x[0], t]), x), Float32Array.of(1), 0.5, 0.25);
-  assert.deepEqual(seen, [[1, 0.5], [1.125, 0.625]]);
+  midpoint((x, t) => (seen.push([x[0], t]), x), Float32Array.of(2), 0.5, 0.25);
+  assert.deepEqual(seen, [[2, 0.5], [2.25, 0.625]]);
 });
 
 test("an address can say where each slider and switch is", () => {
@@ -65,7 +65,7 @@ async function view(traits = {}) {
   const { el, model, made } = await mounted(flow, { ...first, ...traits }, async (path) => files[path]);
   const [canvas, picture] = ["vaelib-map", "vaelib-picture"].map((name) => made.find((one) => one.classes.has(name)));
   const still = async () => {
-    while (el.attributes["aria-busy"] !== "false") await new Promise((go) => setTimeout(go, 2));
+    for (let i = 0; el.attributes["aria-busy"] !== "false"; i++) await new Promise((go, fail) => (i < 3000 ? setTimeout(go, 2) : fail(new Error("it is busy for ever"))));
   };
   const at = (x, y) => [-9 + (18 * (x - 36)) / 258, -9 + (18 * (280 - y)) / 274];
   const dots = () => canvas.drawn("rect").filter(({ colour }) => colour === "#0072b2").slice(-10).map(({ x, y, width, height }) => at(x + width / 2, y + height / 2));
@@ -136,6 +136,16 @@ test("the ringed draw goes first, and what is asked meanwhile gives up what was 
   dots().forEach((dot, n) => pair(dot, n < 8 ? start(n) : onMap(wayOf(n, 1, glasses)[1])));
   await still();
   dots().forEach((dot, n) => pair(dot, onMap(wayOf(n, 1, glasses)[1])));
+  // Four are carried together, and seen when they have arrived, not on their way.
+  const steady = clock;
+  model.set({ draw: 5 });
+  model.set({ steps: 2 });
+  dots().forEach((dot, n) => pair(dot, onMap(wayOf(n, 1, glasses)[1])));
+  const arrived = () => Math.hypot(...onMap(wayOf(5, 2, glasses)[2]).map((value, k) => value - dots()[5][k])) < 1e-4;
+  for (let i = 0; i < 50 && !arrived(); i++) await new Promise((go) => setTimeout(go));
+  dots().forEach((dot, n) => pair(dot, onMap(n >= 4 && n < 8 ? wayOf(n, 2, glasses)[2] : wayOf(n, 1, glasses)[1])));
+  await still();
+  assert.equal(clock - steady, 100 * (1 + 2 * 6), "three herds of two steps, and no more");
   performance.now = now;
 });
 

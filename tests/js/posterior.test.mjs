@@ -32,7 +32,7 @@ async function view(traits) {
   const marked = () => radios.map((radio) => Boolean(radio.checked)).indexOf(true);
   const [pad] = el.all((one) => one.classes?.has("vaelib-pad"));
   const still = async () => {
-    while (el.attributes["aria-busy"] !== "false") await new Promise((go) => setTimeout(go, 5));
+    for (let i = 0; el.attributes["aria-busy"] !== "false"; i++) await new Promise((go, fail) => (i < 4000 ? setTimeout(go, 5) : fail(new Error("it is busy for ever"))));
   };
   const last = (holds) => layers.slice(before).findLast(holds);
   const cloud = () => last((one) => one.drawn("rect").some(({ colour }) => String(colour).startsWith("rgba(213")));
