@@ -86,6 +86,171 @@ EQUIVALENT = {
         "return torch.zeros(codes.mu.shape[1])",
         "mu -> z",
     ): "mu and z have one shape",
+    # equivalents-begin
+    (
+        "vaelib/static/betas.js",
+        'const bar = (nats, i) => element("i", { style: `height: ${(100 * '
+        "Math.min(nats, SCALE)) / SCALE}%`, ...(used[i] ? {} : { class: "
+        '"vaelib-dark" }) });',
+        "nats, SCALE -> SCALE, nats",
+    ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/betas.js",
+        "map.show({ codes: { z: codes.map((value) => Math.max(-EDGE, Math.min(EDGE, "
+        "value))), labels } });",
+        "EDGE, value -> value, EDGE",
+    ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/flow.js",
+        "const FACE = { shape: [3, 64, 64] };",
+        "3 -> 4",
+    ): "asked is only whether a picture has one channel",
+    (
+        "vaelib/static/flow.js",
+        "for (let i = 0; i < h.length; i++) h[i] += more[i];",
+        "< -> <=",
+    ): "an array of floats has no place there",
+    (
+        "vaelib/static/flow.js",
+        "for (let from = 0; from < h.length; from += width) {",
+        "< -> <=",
+    ): "an array of floats has no place there",
+    (
+        "vaelib/static/flow.js",
+        "for (let i = 0; i < width; i++) y[from + i] = ((row[i] - mean) / "
+        "Math.sqrt(variance + 1e-5)) * weight.data[i] + bias.data[i];",
+        "< -> <=",
+    ): "the next row writes over it, and after the last there is no place",
+    (
+        "vaelib/static/flow.js",
+        "const ways = starts.map(([...z]) => Array(2).fill(Float32Array.from(active, "
+        "(latent) => z[latent])));",
+        "2 -> 3",
+    ): "a way on which nothing has gone yet",
+    (
+        "vaelib/static/latent.js",
+        'element("p", { class: "vaelib-hint" }, HINTS.slice(0, panes.some((pane) => '
+        'pane.means.sigma) ? 3 : 2).join(" ")),',
+        "3 -> 4",
+    ): "there are three hints",
+    (
+        "vaelib/static/latent.js",
+        "moveTo(point().map((value) => Math.min(high, Math.max(low, value))));",
+        "low, value -> value, low",
+    ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/latent.js",
+        "for (let i = 0; i < mu.length / 2; i++) {",
+        "< -> <=",
+    ): "what is not there is not near",
+    (
+        "vaelib/static/page.js",
+        "for (let i = 0; i < size; i++) {",
+        "< -> <=",
+    ): "an array of bytes has no place there",
+    (
+        "vaelib/static/page.js",
+        "for (let c = 0; c < 3; c++) {",
+        "< -> <=",
+    ): "what is written there is written over: no picture is transparent",
+    (
+        "vaelib/static/page.js",
+        "for (let c = 0; c < 3; c++) {",
+        "3 -> 4",
+    ): "what is written there is written over: no picture is transparent",
+    (
+        "vaelib/static/page.js",
+        "image.data[4 * i + 3] = 255;",
+        "255 -> 256",
+    ): "a byte that is cut to 255",
+    (
+        "vaelib/static/page.js",
+        'const i = event.pointerType === "touch" || event.buttons ? -1 : map.under(x, y);',
+        "1 -> 2",
+    ): "asked is only whether it is negative",
+    (
+        "vaelib/static/plane.js",
+        "Object.assign(this, { canvas, box, colours, across, loupe, left: 0, "
+        "uniform: false, codes: null, cloud: null });",
+        "0 -> 1",
+    ): "the edge is at 36 at least",
+    (
+        "vaelib/static/plane.js",
+        "for (let i = 0; i < labels.length; i++) {",
+        "< -> <=",
+    ): "what is not there has no place",
+    (
+        "vaelib/static/plane.js",
+        "g.lineTo(...this.toScreen([centre[0] + radii[0] * Math.cos(angle), "
+        "centre[1] + radii[1] * Math.sin(angle)]));",
+        "+ -> -",
+    ): "the same ellipse, begun on its other side",
+    (
+        "vaelib/static/plane.js",
+        "for (let digit = 0; digit < this.colours.length; digit++) {",
+        "< -> <=",
+    ): "no code is of a digit without a colour",
+    (
+        "vaelib/static/plane.js",
+        "drawEllipse({ mu, sigma }, scale = 1, g = this.context) {",
+        "1 -> 2",
+    ): "how thick a line is",
+    (
+        "vaelib/static/plane.js",
+        'for (const [width, colour] of [[4, "#fff"], [2, "#000"]]) {',
+        "4 -> 5",
+    ): "how thick a line is",
+    (
+        "vaelib/static/plane.js",
+        'for (const [width, colour] of [[4, "#fff"], [2, "#000"]]) {',
+        "2 -> 3",
+    ): "how thick a line is",
+    (
+        "vaelib/static/plane.js",
+        "if (Math.abs(a - x) > across + radius / LOUPE || Math.abs(b - y) > up + "
+        "radius / LOUPE) continue;",
+        "> -> >=",
+    ): "an ellipse that touches the rim is drawn or not",
+    (
+        "vaelib/static/plane.js",
+        "const within = (low, value, high) => Math.min(high, Math.max(low, value));",
+        "low, value -> value, low",
+    ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/plane.js",
+        "return (Math.abs(rounded) < 1000 ? String(rounded) : "
+        'rounded.toLocaleString("en", { maximumFractionDigits: 4 })).replace("-", '
+        '"−");',
+        "4 -> 5",
+    ): "it is rounded to four digits before",
+    (
+        "vaelib/static/reparameterise.js",
+        "const random = () => (state = (state * 48271) % 2147483647) / 2147483647;",
+        "2147483647 -> 2147483648",
+    ): "off by less than a billionth",
+    (
+        "vaelib/static/replay.js",
+        "moment = Math.min(last, Math.max(0, to));",
+        "0, to -> to, 0",
+    ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/replay.js",
+        "const size = height * width;",
+        "width -> height",
+    ): "digits are squares",
+    (
+        "vaelib/static/replay.js",
+        "paintPicture(picture, share(data, start + i * size, size), { ...DIGIT, "
+        "shape: [1, height, width] });",
+        "width -> height",
+    ): "digits are squares",
+    (
+        "vaelib/static/replay.js",
+        "paintPicture(picture, share(data, start + i * size, size), { ...DIGIT, "
+        "shape: [1, height, width] });",
+        "height -> width",
+    ): "digits are squares",
+    # equivalents-end
     (
         "vaelib/static/engine.js",
         "for (let c = 0; c < 4 && column + c < columns; c++) "
