@@ -10,13 +10,16 @@ globalThis.Blob = class {
   }
 };
 URL.createObjectURL = ({ code }) => `data:text/javascript;base64,${Buffer.from(code).toString("base64")}`;
-let [seen, painted] = [null, null];
+let [seen, watched, painted] = [null, null, null];
 globalThis.IntersectionObserver = class {
   constructor(tell, { rootMargin }) {
     assert.equal(rootMargin, "300px");
-    seen = (...entries) => tell(entries.map((isIntersecting) => ({ isIntersecting })));
+    this.tell = (...entries) => tell(entries.map((isIntersecting) => ({ isIntersecting })));
   }
-  observe() {}
+  observe(el) {
+    watched = el;
+    seen = this.tell;
+  }
   disconnect() {
     seen = null;
   }
@@ -79,6 +82,7 @@ test("what a reader has not come to asks for its sliders alone; in sight it is m
   await settled();
   assert.deepEqual(asked, ["vaelib/sliders.js"]);
   assert.deepEqual(noted, [["join", model, signal]]);
+  assert.equal(watched, el);
   seen(false);
   await settled();
   assert.deepEqual([asked.length, still.hidden, el.textContent], [1, false, ""]);
