@@ -27,7 +27,7 @@ globalThis.IntersectionObserver = class {
 };
 
 async function view(traits = {}) {
-  const { el, model, made, leaving } = await mounted(draw, { name: MODEL, colours: Array(10).fill("#ccc"), box: BOX, digit: 4, ...traits });
+  const { el, model, made, leave } = await mounted(draw, { name: MODEL, colours: Array(10).fill("#ccc"), box: BOX, digit: 4, ...traits });
   const [pad, map] = ["vaelib-pad", "vaelib-map"].map((name) => made.find((one) => one.classes.has(name)));
   const [encoded, painted] = el.all((one) => one.classes?.has("vaelib-picture"));
   const ink = (canvas) => Array.from(canvas.drawn("pixels").at(-1).image.data).filter((_, i) => i % 4 === 0).map((level) => 255 - level);
@@ -35,7 +35,7 @@ async function view(traits = {}) {
   const press = (name) => el.all((one) => one.tag === "button" && one.textContent === name)[0].dispatchEvent(new Event("click"));
   const pen = (kind, x, y) => pad.dispatchEvent(Object.assign(new Event(kind), { clientX: (x * 300) / 280, clientY: (y * 300) / 280 }));
   const marked = () => el.all((one) => one.attributes?.type === "radio").map((radio) => Boolean(radio.checked)).indexOf(true);
-  return { el, model, leaving, pad, map, encoded, painted, ink, note, press, pen, marked, strokes: () => pad.drawn("stroke").map(({ path }) => path) };
+  return { el, model, leave, pad, map, encoded, painted, ink, note, press, pen, marked, strokes: () => pad.drawn("stroke").map(({ path }) => path) };
 }
 const same = (canvas, pixels) => canvas.forEach((level, i) => near(level, 255 * pixels[i], 1));
 
@@ -62,9 +62,9 @@ test("of a test image its own pixels are encoded, its code is said, drawn and pa
     near(y, 280 - ((at.mu[1] - BOX[2]) / 12) * 274, 1e-3);
     const [, nearest] = words(digit(i)).match(/images: (\d)/);
     assert.equal(map.attributes["aria-label"], `Map of the codes; the drawing lies near a ${nearest}`);
-    const { image, place } = pad.drawn("image").at(-1);
+    const { image, x: left, y: top, size } = pad.drawn("image").at(-1);
     same(ink(image), digit(i));
-    assert.deepEqual(place, [0, 0, 280, 280], "all over the pad");
+    assert.deepEqual([left, top, ...size], [0, 0, 280, 280], "all over the pad");
   }
 });
 
@@ -274,7 +274,7 @@ test("a touch ends the tour for good, and so does leaving the page; to a reader 
   const left = await view({ tour: true, digit: 2 });
   globalThis.comesIntoView(true);
   assert.equal(frames.size, 1);
-  left.leaving.abort();
+  left.leave();
   assert.equal(frames.size, 0);
   globalThis.comesIntoView(false);
   globalThis.comesIntoView(true);

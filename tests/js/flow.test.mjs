@@ -1,7 +1,7 @@
 // Where a point is on its way, how long that is, and what the page shows of it. The velocity itself is checked against PyTorch: tests/test_explore.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mounted, near, oneLayer, safetensors } from "./surface.mjs";
+import { layers, mounted, near, oneLayer, resized, safetensors, spoken } from "./surface.mjs";
 import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
 import { detour, flowIn, limits, midpoint, placeAt } from "../../vaelib/static/flow.js";
 import * as flow from "../../vaelib/static/flow.js";
@@ -23,14 +23,14 @@ test("a way is as long as its steps, over the line between its ends", () => {
 test("a midpoint step is exact where the velocity is linear in time, and looks halfway", () => {
   assert.deepEqual([...midpoint((x, t) => x.map(() => 3 * t + 1), Float32Array.of(2), 0, 1)], [4.5]);
   const seen = [];
-  midpoint((x, t) => (seen.push([x[0], t]), x), Float32Array.of(1), 0.5, 0.25);
-  assert.deepEqual(seen, [[1, 0.5], [1.125, 0.625]]);
+  midpoint((x, t) => (seen.push([x[0], t]), x), Float32Array.of(2), 0.5, 0.25);
+  assert.deepEqual(seen, [[2, 0.5], [2.25, 0.625]]);
 });
 
 test("an address can say where each slider and switch is", () => {
   assert.deepEqual(Object.keys(limits()).length, 3 + 7);
   assert.deepEqual(limits().Wearing_Hat, [-1, 1, 1]);
-  assert.deepEqual(limits().steps, [1, 50, 1]);
+  assert.deepEqual([limits().time, limits().steps, limits().draw], [[0, 1, 0.02], [1, 50, 1], [0, 99, 1]]);
 });
 
 // --- what is seen: a small flow of two of four latents, ten draws ----------------------------------------------------------
@@ -65,7 +65,7 @@ async function view(traits = {}) {
   const { el, model, made } = await mounted(flow, { ...first, ...traits }, async (path) => files[path]);
   const [canvas, picture] = ["vaelib-map", "vaelib-picture"].map((name) => made.find((one) => one.classes.has(name)));
   const still = async () => {
-    while (el.attributes["aria-busy"] !== "false") await new Promise((go) => setTimeout(go, 2));
+    for (let i = 0; el.attributes["aria-busy"] !== "false"; i++) await new Promise((go, fail) => (i < 3000 ? setTimeout(go, 2) : fail(new Error("it is busy for ever"))));
   };
   const at = (x, y) => [-9 + (18 * (x - 36)) / 258, -9 + (18 * (280 - y)) / 274];
   const dots = () => canvas.drawn("rect").filter(({ colour }) => colour === "#0072b2").slice(-10).map(({ x, y, width, height }) => at(x + width / 2, y + height / 2));
@@ -126,15 +126,26 @@ test("the ringed draw goes first, and what is asked meanwhile gives up what was 
   const { now } = performance;
   let clock = 0;
   performance.now = () => (clock += 100); // each step is a slice of its own
-  const { model, el, still, dots } = await view({ time: 1, steps: 1, draw: 9 });
+  const { model, el, still, dots, sum } = await view({ time: 1, steps: 1, draw: 9 });
   assert.equal(el.attributes["aria-busy"], "true");
   const [none, glasses] = [0, 1].map((value) => NAMES.map((name) => (name === "Eyeglasses" ? value : 0)));
   const start = (n) => onMap(ACTIVE.map((latent) => NOISE[n][latent]));
   dots().forEach((dot, n) => pair(dot, n < 8 ? start(n) : onMap(wayOf(n, 1, none)[1])));
+  assert.match(sum(), new RegExp(`${detour(wayOf(9, 1, none)).toFixed(2)} times`), "its face is there, while others are on their way");
   model.set({ Eyeglasses: 1 });
   dots().forEach((dot, n) => pair(dot, n < 8 ? start(n) : onMap(wayOf(n, 1, glasses)[1])));
   await still();
   dots().forEach((dot, n) => pair(dot, onMap(wayOf(n, 1, glasses)[1])));
+  // Four are carried together, and seen when they have arrived, not on their way.
+  const steady = clock;
+  model.set({ draw: 5 });
+  model.set({ steps: 2 });
+  dots().forEach((dot, n) => pair(dot, onMap(wayOf(n, 1, glasses)[1])));
+  const arrived = () => Math.hypot(...onMap(wayOf(5, 2, glasses)[2]).map((value, k) => value - dots()[5][k])) < 1e-4;
+  for (let i = 0; i < 50 && !arrived(); i++) await new Promise((go) => setTimeout(go));
+  dots().forEach((dot, n) => pair(dot, onMap(n >= 4 && n < 8 ? wayOf(n, 2, glasses)[2] : wayOf(n, 1, glasses)[1])));
+  await still();
+  assert.equal(clock - steady, 100 * (1 + 2 * 6), "three herds of two steps, and no more");
   performance.now = now;
 });
 
@@ -144,15 +155,62 @@ test("a tap rings the draw that is nearest, and each switch tells of its attribu
   for (const n of [7, 2]) {
     const [a, b] = dots()[n];
     canvas.dispatchEvent(Object.assign(new Event("click"), { offsetX: 36 + ((a + 9) * 258) / 18 + 1, offsetY: 280 - ((b + 9) * 274) / 18 - 1 }));
-    assert.equal(model.get("draw"), n);
+    assert.deepEqual([model.get("draw"), model.saved.draw], [n, n]);
   }
   const selects = el.all((one) => one.tag === "select");
   for (const [k, name] of NAMES.entries()) {
     assert.deepEqual(selects[k].children.map((option) => option.attributes.value), ["0", "1", "-1"]);
     selects[k].value = "-1";
     selects[k].dispatchEvent(new Event("change"));
-    assert.equal(model.get(name), -1);
+    assert.deepEqual([model.get(name), model.saved[name]], [-1, -1]);
   }
   assert.deepEqual(selects[1].children.map((option) => option.textContent), ["eyeglasses: not told", "with glasses", "without glasses"]);
   await still();
+});
+
+test("grey are the codes of held-out faces on the same two latents, each as large; blue dots are larger, and those beyond the map are not drawn", async () => {
+  const { canvas, still, model } = await view({ box: [-1.4, 1.4, -1.4, 1.4] });
+  await still();
+  const before = layers.length;
+  resized(canvas, 300);
+  const [, ...grey] = layers.slice(before).at(-1).drawn("rect");
+  const codes = numbers(6, 30);
+  const at = ([a, b]) => [36 + ((a + 1.4) / 2.8) * 258, 280 - ((b + 1.4) / 2.8) * 274];
+  assert.equal(grey.length, 3);
+  for (const [i, { x, y, width, height, colour }] of grey.entries()) {
+    assert.equal(colour, "#999");
+    at(codes.slice(2 * i, 2 * i + 2)).forEach((value, axis) => near([x + width / 2, y + height / 2][axis], value, 1e-3));
+  }
+  const starts = NOISE.map((z) => onMap(ACTIVE.map((latent) => z[latent]))).filter((z) => z.every((value) => Math.abs(value) <= 1.4));
+  assert.ok(starts.length > 0 && starts.length < 9);
+  for (const [side, size] of [[300, 5], [180, 4]]) {
+    const count = canvas.drawn("rect").length;
+    resized(canvas, side);
+    const blue = canvas.drawn("rect").slice(count).filter(({ colour }) => colour === "#0072b2");
+    assert.deepEqual(blue.map(({ width, height }) => [width, height]), starts.map(() => [size, size]));
+  }
+  resized(canvas, 300);
+  assert.equal(model.get("time"), 0);
+});
+
+test("what is seen is spoken, the face has its place, and steps that are all but a whole number are that number", async () => {
+  const { el, model, picture, still, sum } = await view();
+  await still();
+  assert.equal(spoken(el, () => model.set("time", 0.5)), sum());
+  assert.ok(picture.parentElement.classes.has("vaelib-face"));
+  model.set("steps", 3.0000000000000004);
+  await still();
+  assert.match(sum(), /, 3 midpoint steps\./);
+  assert.match(sum(), new RegExp(`${detour(wayOf(0, 3, NAMES.map(() => 0))).toFixed(2)} times`));
+});
+
+test("a page that cannot paint the face is known before the explorer takes its still picture's place", async () => {
+  const { ImageData } = globalThis;
+  globalThis.ImageData = class {
+    constructor() {
+      throw new Error("no memory");
+    }
+  };
+  await assert.rejects(view(), /no memory/);
+  globalThis.ImageData = ImageData;
 });

@@ -1,7 +1,7 @@
 // The KL playground's mathematics: closed form against the integral, gradient against differences.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { contour, densities, divergence, onTheAxes } from "../../vaelib/static/kl.js";
+import { contour, densities, divergence, limits, onTheAxes } from "../../vaelib/static/kl.js";
 
 const near = (a, b, tolerance) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not within ${tolerance} of ${b}`);
 const POINTS = [[0, 0], [1, -1], [-3, -6], [2.5, 1.5], [0.3, 3]];
@@ -32,7 +32,17 @@ test("a contour has its nats everywhere, and goes all around", () => {
     for (const place of places) near(divergence(place)[0], nats, 1e-9);
     assert.deepEqual(places.at(-1), places[0]);
     assert.ok(Math.min(...places.map(([mu]) => mu)) < -0.4 && Math.max(...places.map(([mu]) => mu)) > 0.4);
+    // Down to -7, below the map, and up to where mu is 0.
+    const heights = places.map(([, logVar]) => logVar);
+    if (nats > 3) near(Math.min(...heights), -7, 1e-9);
+    else near(divergence([0, Math.min(...heights)])[0], nats, 0.01);
+    assert.ok(divergence([0, Math.max(...heights) + 0.01])[0] > nats);
+    for (let i = 1; i < places.length; i++) assert.ok(Math.abs(heights[i] - heights[i - 1]) < 0.0101 || heights[i] === heights[0]);
   }
+});
+
+test("an address can say what the map shows, in steps of .05", () => {
+  assert.deepEqual(limits({ get: () => [-3, 2, -6, 4] }), { mu: [-3, 2, 0.05], log_var: [-6, 4, 0.05] });
 });
 
 test("of a q that lies on the axes all is in sight; of a wide one, or a peak, what is cut off is missing", () => {

@@ -33,7 +33,7 @@ const START = Buffer.from("export const start = (given) => globalThis.started(gi
 const view = (bytes, around) => new DataView(Uint8Array.from([...Array(around).fill(9), ...bytes, ...Array(around).fill(9)]).buffer, around, bytes.length);
 
 test("each file is what the kernel sent for it, though it is a part of a larger buffer and others wait too", async () => {
-  const files = { "vaelib/start.js": START, a: [1, 2, 3], b: [4], c: [] };
+  const files = { "vaelib/start.js": START, a: [1, 2, 3], b: [4], c: [7] };
   const model = notebook((path) => (path === "c" ? Uint8Array.from(files.c).buffer : view(files[path], path.length)));
   const el = document.createElement("div");
   const given = await new Promise((go) => {
@@ -42,7 +42,7 @@ test("each file is what the kernel sent for it, though it is a part of a larger 
   });
   assert.equal(given.model, model);
   const came = await Promise.all(["a", "b", "c"].map(given.load));
-  assert.deepEqual(came.map((bytes) => [...new Uint8Array(bytes)]), [[1, 2, 3], [4], []]);
+  assert.deepEqual(came.map((bytes) => [...new Uint8Array(bytes)]), [[1, 2, 3], [4], [7]]);
   assert.deepEqual(model.asked, ["vaelib/start.js", "a", "b", "c"]);
   assert.equal(model.hearing(), 0, "who has an answer listens no longer");
   assert.ok(el.classes.has("vaelib-here"));
@@ -67,7 +67,7 @@ test("a kernel that is busy is said to be, and the explorer starts when it is fr
   const { setTimeout: later, clearTimeout } = globalThis;
   const el = document.createElement("div");
   const timers = new Map();
-  Object.assign(globalThis, { setTimeout: (work, wait, ...more) => timers.set(timers.size, () => work(...more)) && timers.size - 1, clearTimeout: (id) => timers.delete(id) });
+  Object.assign(globalThis, { setTimeout: (work, wait, ...more) => timers.set(timers.size, () => wait === 10000 && work(...more)) && timers.size - 1, clearTimeout: (id) => timers.delete(id) });
   let answer;
   const model = { on: (_, hear) => (answer = hear), off() {}, send() {} };
   const started = new Promise((go) => (globalThis.started = async (given) => go(given)));
@@ -82,4 +82,23 @@ test("a kernel that is busy is said to be, and the explorer starts when it is fr
   assert.equal(signal.aborted, false);
   leave();
   assert.equal(signal.aborted, true);
+});
+
+test("on a page of the book its script brings the files; where that has not come there is a sentence about it", async () => {
+  document.documentElement.dataset.content_root = "../";
+  const model = notebook(() => assert.fail("there is no kernel"));
+  const el = document.createElement("div");
+  loader.render({ model, el });
+  await new Promise((go) => setTimeout(go, 5));
+  assert.equal(el.textContent, "This explorer could not start: book.js, a script of this page, has not come. Reload the page to try again; the still picture stays until then.");
+  const asked = [];
+  globalThis.vaelibLoad = async (path) => asked.push(path) && START;
+  const given = await new Promise((go) => {
+    globalThis.started = async (all) => go(all);
+    loader.render({ model, el });
+  });
+  assert.equal(given.load, globalThis.vaelibLoad);
+  assert.deepEqual(asked, ["vaelib/start.js"]);
+  delete globalThis.vaelibLoad;
+  delete document.documentElement.dataset.content_root;
 });

@@ -1,7 +1,7 @@
 // The mixer: its arithmetic, when the truth is known, and that what it says is what it paints. In a browser: tests/book.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mounted, near, oneLayer, safetensors } from "./surface.mjs";
+import { mounted, near, oneLayer, safetensors, spoken } from "./surface.mjs";
 import { network, sigmoid } from "../../vaelib/static/engine.js";
 import { flipped, limits, mixed } from "../../vaelib/static/mixer.js";
 import * as mixer from "../../vaelib/static/mixer.js";
@@ -35,7 +35,7 @@ test("there is a counterfactual exactly where one attribute is taken to its othe
     assert.deepEqual(flipped(alphas, 0, has), [k]);
     assert.ok(flipped(alphas.map((alpha) => -alpha), 0, has)[1].endsWith(`${words[has[k]]}.`));
   }
-  for (const case_ of [of({}), of({ 0: 1 }, 1), of({ 1: 1 })]) assert.equal(case_[0], -1);
+  for (const case_ of [of({}), of({ 0: 1 }, 1), of({ 1: 1 }), of({ 0: 1, 3: -1 })]) assert.equal(case_[0], -1);
 });
 
 // --- what is seen: three faces of two latents, on a sheet that is wider than high ---------------------------------------
@@ -45,7 +45,7 @@ const CODES = [[0.5, -1], [-0.25, 2], [1, 1]];
 const HAS = [[0, 0, 1, 0, 0, 1, 0], [1, 1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0]];
 const STEPS = NAMES.map((_, k) => [Math.sin(k + 1), Math.cos(3 * k)]);
 const DECODER = oneLayer(3 * 64 * 64, 2, (o, k) => Math.sin(o + k), (o) => Math.cos(o) / 2);
-const SHEET = { width: 8 * 64, height: 3 * 64, level: (x, y, channel) => (x < 8 * 64 && y < 3 * 64 ? (7 * x + 11 * y + 50 * channel) % 256 : 0) };
+const SHEET = { width: 8 * 64, height: 3 * 64, level: (x, y, channel) => (x < 8 * 64 && y < 3 * 64 ? (7 * x + 13 * y + 50 * channel) % 256 : 0) };
 const files = {
   "weights/small.decoder.safetensors": DECODER,
   "vaelib/mixer.safetensors": safetensors({ names: NAMES }, {
@@ -113,6 +113,26 @@ test("x, x decoded and the same face drawn are those of the face, and their diff
       }
     }
   }
+});
+
+test("pictures are named by what they show, and what is seen is spoken, with why there is no counterfactual", async () => {
+  const { el, model, figures, sum, why } = await view({ face: 1 });
+  const people = ["face 0: with blond hair, with long hair", "face 1: smiling, with glasses", "face 2: none of the attributes"];
+  const sides = [["not smiling", "smiling"], ["without glasses", "with glasses"], ["without blond hair", "with blond hair"], ["without a beard", "with a beard"], ["without a hat", "with a hat"], ["with short hair", "with long hair"], ["with open eyes", "with closed eyes"]];
+  for (const face of [0, 2, 1]) {
+    model.set({ face, ...Object.fromEntries(NAMES.map((name) => [name, 0])) });
+    const [, original, decoded, truth] = figures;
+    assert.deepEqual([original, decoded].map(({ canvas }) => canvas.attributes["aria-label"]), [`The face x; ${people[face]}`, `x, coded and decoded; ${people[face]}`]);
+    for (const [k, name] of NAMES.entries()) {
+      model.set(Object.fromEntries(NAMES.map((other) => [other, 0])));
+      const said = spoken(el, () => model.set(name, HAS[face][k] ? -0.5 : 0.5));
+      const drawn = `The same face drawn ${sides[k][1 - HAS[face][k]]}`;
+      assert.deepEqual([truth.figure.textContent, truth.canvas.attributes["aria-label"]], [drawn, drawn]);
+      assert.equal(said.trim(), sum());
+    }
+  }
+  const said = spoken(el, () => model.set("morph", 0.5));
+  assert.deepEqual([said, why()], [`${sum().trim()} ${why()}`, "No face was drawn between two: set morph to 0."]);
 });
 
 test("a face is chosen by its picture, x by the first row and the second face by the other; all sliders go back to 0 at once", async () => {

@@ -22,6 +22,7 @@ test("ticks are round numbers inside the limits", () => {
   assert.deepEqual(ticks(-3, 5, 4), [-2, 0, 2, 4]);
   assert.deepEqual(ticks(0, 1, 5).map((value) => value.toFixed(1)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
   assert.deepEqual(ticks(-36, 12, 3), [-20, 0]);
+  assert.deepEqual(ticks(0, 6, 6), [0, 1, 2, 3, 4, 5, 6]);
 });
 
 test("the median is the middle one", () => assert.equal(median([5, -1, 3]), 3));
@@ -39,6 +40,7 @@ test("from the plane to the screen and back, raw and through the CDF, and never 
   }
   map.uniform = false;
   assert.deepEqual(map.toPlane(-50, 1000), [-6, -5]);
+  assert.deepEqual(map.toPlane(1000, -50), [4, 5]);
   const [, above] = map.toScreen([0, 1]);
   const [, below] = map.toScreen([0, -1]);
   assert.ok(above < below, "z2 grows upwards");

@@ -25,7 +25,7 @@ test("three channels are red, green and blue", () => {
   assert.deepEqual(painted([1, 0, 0, 0.2, 0, 1], { shape: [3, 1, 2] }), [[255, 0, 0], [0, 51, 255]]);
 });
 
-test("digits are ink", () => assert.equal(DIGIT.ink, true));
+test("digits are ink, 28 x 28", () => assert.deepEqual(DIGIT, { shape: [1, 28, 28], ink: true }));
 
 test("a browser that gives no canvas is an error with a sentence", () => {
   const canvas = { getContext: () => null };
@@ -68,6 +68,11 @@ test("of an address only what may be is taken", () => {
     assert.deepEqual(taken(said), {}, said);
 });
 
+test("of an address a number is taken to a millionth", () => {
+  const fine = { mu: [0, 1, 1e-7] };
+  assert.deepEqual(fromAddress("#kl1.mu=0.1234564", "kl1", fine), { mu: 0.123456 });
+});
+
 /** As much of a Backbone model as is used: all values are set, then all changes are told. */
 function model(traits) {
   const heard = new Map();
@@ -78,7 +83,9 @@ function model(traits) {
       for (const [key, now] of changed) traits[key] = now;
       for (const [key] of changed) heard.get(`change:${key}`)?.();
     },
-    save_changes() {},
+    save_changes() {
+      this.saved = { ...traits };
+    },
     on: (event, hear) => heard.set(event, hear),
   };
 }
@@ -94,4 +101,70 @@ test("after a reset all is as it was, though one trait that is taken back moves 
   el.addEventListener("reset", () => (told = one.get("z1")));
   reset();
   assert.deepEqual([one.get("zoom"), one.get("z1"), told], [false, 0.5, 0.5]);
+  assert.deepEqual(one.saved, { explorer: "latent", zoom: false, z1: 0.5 });
+});
+
+// --- the address of a page of the book --------------------------------------------------------------------------------------
+
+const SLIDERS = { zoom: [0, 1, 1], z1: [-4, 4, 0.05] };
+
+/** The second of two explorers on a page whose address ends so: its model, and what the address becomes. */
+function onPage(hash, { mock }) {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const [first, second] = [{}, {}];
+  const replaced = [];
+  let hear;
+  const leaving = new AbortController();
+  Object.assign(globalThis, {
+    document: { querySelectorAll: (wanted) => (wanted === ".widget-subarea" ? [first, second] : []), documentElement: { dataset: { content_root: "../" } } },
+    location: { hash, pathname: "/chapters/one.html", search: "?q" },
+    history: { state: "where it was", replaceState: (state, _, address) => replaced.push([state, address]) && (location.hash = address.startsWith("#") ? address : "") },
+    addEventListener: (event, work, { signal }) => event === "hashchange" && signal === leaving.signal && (hear = work),
+  });
+  const one = model({ explorer: "latent", zoom: false, z1: 0.5 });
+  const el = Object.assign(new EventTarget(), { closest: (wanted) => wanted === ".widget-subarea" && second });
+  const reset = keepState({ model: one, el, limits: SLIDERS, signal: leaving.signal });
+  return { one, replaced, reset, follow: (to) => ((location.hash = to), hear()), wait: (time) => mock.timers.tick(time) };
+}
+const stands = ({ one }) => [one.get("zoom"), one.get("z1")];
+
+test("what an address says of this explorer is where it begins, saved, and goes to where a later address says; a switch is true or false", (t) => {
+  const page = onPage("#latent1.z1=3&latent2.z1=-1.5&latent2.zoom=1", t);
+  assert.deepEqual(stands(page), [true, -1.5]);
+  assert.deepEqual(page.one.saved, { explorer: "latent", zoom: true, z1: -1.5 });
+  page.follow("#latent2.z1=2");
+  assert.deepEqual(stands(page), [true, 2]);
+  page.one.saved = null;
+  page.follow("#a-title");
+  assert.deepEqual([...stands(page), page.one.saved], [true, 2, null], "an address without a word of it changes nothing");
+  page.reset();
+  assert.deepEqual(stands(page), [false, 0.5], "to where the page had put it, not the address");
+});
+
+test("what is moved is in the address after .3 seconds of rest, not in the history, beside what is said of others", (t) => {
+  const { one, replaced, wait } = onPage("#latent1.z1=3", t);
+  one.set("z1", 1);
+  wait(299);
+  one.set("z1", 2);
+  wait(299);
+  assert.deepEqual(replaced, []);
+  wait(1);
+  assert.deepEqual(replaced, [["where it was", "#latent1.z1=3&latent2.z1=2"]]);
+  one.set("zoom", true);
+  wait(300);
+  assert.equal(replaced.at(-1)[1], "#latent1.z1=3&latent2.zoom=1&latent2.z1=2");
+  wait(9999);
+  assert.equal(replaced.length, 2);
+});
+
+test("back where it began the address says nothing any more; what leaves it as it was, or as a link to a place, is not written", (t) => {
+  const { one, replaced, wait } = onPage("", t);
+  const moves = (value) => (one.set("z1", value), wait(300), replaced.splice(0).map(([, address]) => address));
+  assert.deepEqual(moves(1), ["#latent2.z1=1"]);
+  assert.deepEqual(moves(1.00001), []);
+  assert.deepEqual(moves(0.5), ["/chapters/one.html?q"]);
+  location.hash = "#a-title";
+  one.set("z1", 1);
+  assert.deepEqual(moves(0.5), []);
+  assert.equal(location.hash, "#a-title");
 });

@@ -42,6 +42,7 @@ test("an axis may have marks of its own", () => {
 
 test("numbers are written as in a text, and neighbours differ", () => {
   assert.deepEqual([10000, -0.5, 0, 0.0015].map(written), ["10,000", "−0.5", "0", "0.0015"]);
+  assert.deepEqual([999, 1000, -1000, 0.12346, 1234.56789].map(written), ["999", "1,000", "−1,000", "0.1235", "1,234.5679"]);
   const texts = ticks(0.27, 0.28, 6).map(written);
   assert.equal(new Set(texts).size, texts.length);
 });

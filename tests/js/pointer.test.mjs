@@ -1,8 +1,8 @@
 // What the pointer and the keys do on a map: the card beside the pointer, the point that is dragged, and pictures as painted.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { near } from "./surface.mjs";
-import { addTools, cardOf, makeDraggable, paintPicture } from "../../vaelib/static/page.js";
+import { near, resized } from "./surface.mjs";
+import { addTools, cardOf, fitMaps, makeDraggable, paintPicture, quietSpeaker } from "../../vaelib/static/page.js";
 import { PlaneMap } from "../../vaelib/static/plane.js";
 
 const BOX = [-4, 4, -4, 4];
@@ -16,6 +16,7 @@ function plane() {
   map.resize();
   const places = [];
   for (let x = EDGES[0]; x <= EDGES[1]; x += 10) for (let y = EDGES[3]; y <= EDGES[2]; y += 10) places.push([x, y]);
+  places.push([150, 150]); // in the very middle
   map.codes = { z: places.flatMap(([x, y]) => map.toPlane(x, y)), labels: places.map((_, i) => i % 10) };
   return { map, canvas, parent, places };
 }
@@ -36,15 +37,25 @@ test("the card of a code lies wholly on the map, on the side of the pointer wher
     assert.ok(left >= 20 && left + card.offsetWidth <= 20 + 300, `${left} of a pointer at ${x}`);
     assert.ok(top >= 1000 && top + card.offsetHeight <= 1000 + 300, `${top} of a pointer at ${y}`);
     const [aside, above] = [left - 20 - x, top - 1000 - y];
-    if (x !== 150) assert.equal(aside > 0, x < 150, "more room is on that side");
-    if (y !== 150) assert.equal(above > 0, y < 150);
-    assert.ok(aside >= 4 || aside + card.offsetWidth <= -4, "it leaves the code in sight");
+    const [room, below] = [x, y].map((value) => value <= 150);
+    near(aside, room ? 12 : -12 - card.offsetWidth, 1e-6);
+    near(above, below ? 4 : -4 - card.offsetHeight, 1e-6);
     const [z1, z2] = [map.codes.z[2 * i], map.codes.z[2 * i + 1]].map((value) => value.toFixed(2).replace("-", "−"));
     assert.equal(card.textContent, `a ${i % 10}, at (${z1}, ${z2}); below decoded`);
     assert.deepEqual(decoded.at(-1), [map.codes.z[2 * i], map.codes.z[2 * i + 1]]);
     assert.equal(decoded.length, (before += 1));
     happens(canvas, "pointermove", { offsetX: x, offsetY: y, pointerType: "mouse", buttons: 0 });
     assert.equal(decoded.length, before, "the same code is not decoded again");
+  }
+});
+
+test("a code that is the first under the pointer is decoded, whichever it is", () => {
+  for (const i of [0, 1, 2]) {
+    const { map, canvas, places } = plane();
+    const decoded = [];
+    cardOf(map, (z) => decoded.push(z) && new Float32Array(784));
+    happens(canvas, "pointermove", { offsetX: places[i][0], offsetY: places[i][1], pointerType: "mouse", buttons: 0 });
+    assert.equal(decoded.length, 1);
   }
 });
 
@@ -80,7 +91,7 @@ test("an arrow key moves the point a little its own way, with Shift five times a
       const [small, large] = [false, true].map((shiftKey) => dragged(x, y).after("keydown", { key, shiftKey }));
       assert.deepEqual([small.kept, small.quiet], [false, true], "the page does not scroll");
       const step = Math.hypot(small.place[0] - x, small.place[1] - y);
-      assert.ok(step >= 1 && step <= 10);
+      near(step, 5, 1e-6);
       for (const [{ place }, times] of [[small, 1], [large, 5]]) {
         near(place[0], x + times * step * across, 1e-6);
         near(place[1], y + times * step * down, 1e-6);
@@ -92,6 +103,26 @@ test("an arrow key moves the point a little its own way, with Shift five times a
   assert.deepEqual([after("keydown", { key: "a" }).kept, at()], [true, before]);
   assert.equal(after("keydown", { key: "Home" }).kept, false);
   assert.deepEqual(at(), [1, -2]);
+});
+
+test("on a small map an arrow key moves the point by a pixel at least, on a large one by a sixtieth of its side", () => {
+  for (const [side, step] of [[45, 1], [120, 2], [600, 10]]) {
+    const { map, canvas } = plane();
+    Object.assign(canvas, { clientWidth: side, clientHeight: side });
+    map.resize();
+    let at = [0, 0];
+    const before = map.toScreen(at);
+    makeDraggable(map, () => at, (z) => (at = z), () => [0, 0]);
+    happens(canvas, "keydown", { key: "ArrowRight", preventDefault() {}, stopPropagation() {} });
+    near(map.toScreen(at)[0] - before[0], step, 1e-6);
+  }
+});
+
+test("a map that can be dragged takes the keyboard, and says so to screen readers and to Notebook 7", () => {
+  const { map, canvas } = plane();
+  makeDraggable(map, () => [0, 0], () => {}, () => [0, 0]);
+  assert.equal(canvas.tabIndex, 0);
+  assert.deepEqual([canvas.attributes.role, canvas.attributes["data-lm-suppress-shortcuts"]], ["application", "true"]);
 });
 
 test("the point follows the pointer from where it is pressed for as long as it is held, and stays on the map", () => {
@@ -110,7 +141,8 @@ test("a picture is opaque all over, and as many pixels large as it has", () => {
   for (const kind of [{ shape: [1, 5, 3] }, { shape: [1, 5, 3], ink: true }, { shape: [3, 5, 3] }]) {
     const canvas = document.createElement("canvas");
     paintPicture(canvas, Float32Array.from({ length: 45 }, (_, i) => i / 45), kind);
-    const [{ image }] = canvas.drawn("pixels");
+    const [{ image, x, y }] = canvas.drawn("pixels");
+    assert.deepEqual([x, y], [0, 0]);
     assert.deepEqual([canvas.width, canvas.height, image.width, image.height], [3, 5, 3, 5]);
     for (let i = 0; i < 15; i++) assert.equal(image.data[4 * i + 3], 255);
   }
@@ -136,4 +168,54 @@ test("below an explorer there is a button to begin again, where there is somethi
     box.dispatchEvent(new Event("fullscreenchange"));
     assert.deepEqual(names(), [name]);
   }
+});
+
+test("a full screen that the browser refuses takes the button for it away", async () => {
+  const [box, el] = ["div", "div"].map((tag) => document.createElement(tag));
+  Object.assign(document, { fullscreenEnabled: true, fullscreenElement: null });
+  box.requestFullscreen = () => Promise.reject(new TypeError("not here"));
+  addTools(box, el, null);
+  const buttons = () => el.all((one) => one.tag === "button");
+  buttons()[0].dispatchEvent(new Event("click"));
+  await new Promise((go) => setTimeout(go));
+  assert.equal(buttons().length, 0);
+});
+
+test("another element's full screen leaves the button as it is", () => {
+  const [box, el] = ["div", "div"].map((tag) => document.createElement(tag));
+  addTools(box, el, null);
+  document.fullscreenElement = el;
+  box.dispatchEvent(new Event("fullscreenchange"));
+  assert.equal(el.all((one) => one.tag === "button")[0].textContent, "Full screen");
+  document.fullscreenElement = null;
+});
+
+test("a line for screen readers says the last of what it is told, once all has been still for .8 seconds", ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const el = document.createElement("div");
+  const speak = quietSpeaker(el);
+  const [line] = el.children;
+  assert.equal(line.attributes.role, "status");
+  const heard = [];
+  Object.defineProperty(line, "textContent", { set: (words) => heard.push(words) });
+  speak("one");
+  mock.timers.tick(799);
+  speak("two");
+  mock.timers.tick(799);
+  assert.deepEqual(heard, []);
+  for (const time of [1, 5000]) {
+    mock.timers.tick(time);
+    assert.deepEqual(heard, ["two"]);
+  }
+});
+
+test("maps are as large as their place and drawn again when that changes, until their explorer leaves", () => {
+  const [{ map, canvas }, leaving] = [plane(), new AbortController()];
+  let drawn = 0;
+  fitMaps(leaving.signal, [map], () => (drawn += 1));
+  resized(canvas, 200);
+  assert.deepEqual([map.side, canvas.width, drawn], [200, 200, 1]);
+  leaving.abort();
+  resized(canvas, 100);
+  assert.deepEqual([map.side, drawn], [200, 1]);
 });

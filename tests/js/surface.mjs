@@ -3,40 +3,46 @@
 import { readFileSync } from "node:fs";
 
 /**
- * A drawing context that notes strokes, fills and texts in `drawn`, each with its colour and with what it is clipped to, and the
- * path of lines and arcs. Of an image that knows its level(x, y, channel) getImageData gives as much as lies on the canvas, as a
- * browser does.
+ * A drawing context that notes strokes, fills and texts in `drawn`, each with its colour, the path of lines and arcs, what it is
+ * cut off at, and `on`, where a place lies in pixels of the canvas. Of an
+ * image that knows its level(x, y, channel) getImageData gives as much as lies on the canvas, as a browser does.
  */
 function context(canvas) {
   const [drawn, state] = [[], { globalAlpha: 1 }];
-  let path = [];
-  const note = (kind, more, colour) => drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, clip: state.clipped, ...more });
-  const saved = [];
+  let [path, clip, [across, down, left, top], kept] = [[], null, [1, 1, 0, 0], []];
+  const note = (kind, more, colour) => {
+    const [a, d, l, t] = [across, down, left, top];
+    drawn.push({ kind, colour: state[colour], alpha: state.globalAlpha, clip, on: ([x, y]) => [l + a * x, t + d * y], ...more });
+  };
   const known = {
     drawn,
+    scale: (x, y) => ([across, down] = [across * x, down * y]),
+    translate: (x, y) => ([left, top] = [left + across * x, top + down * y]),
+    setTransform(a, b, c, d, l, t) {
+      if (b !== 0 || c !== 0) throw new Error("nothing is drawn turned");
+      [across, down, left, top] = [a, d, l, t];
+    },
+    save: () => kept.push([clip, [across, down, left, top], { ...state }]),
+    restore() {
+      [clip, [across, down, left, top]] = kept.at(-1);
+      for (const name of Object.keys(state)) delete state[name];
+      Object.assign(state, kept.pop()[2]);
+    },
+    rect: (x, y, width, height) => path.push({ x, y, width, height }),
+    clip: () => (clip = path),
     beginPath: () => (path = []),
     moveTo: (x, y) => path.push([x, y]),
     lineTo: (x, y) => path.push([x, y]),
-    arc: (x, y, radius) => path.push({ x, y, radius }),
-    ellipse: (x, y, across, up, turned, from, to) => path.push({ x, y, across, up, turned, angle: to - from }),
-    rect: (...edges) => path.push(edges),
-    clip: () => (state.clipped = path),
-    save: () => saved.push({ ...state }),
-    restore() {
-      for (const name of Object.keys(state)) delete state[name];
-      Object.assign(state, saved.pop());
-    },
-    scale: (...factors) => (state.scaled = factors),
+    arc: (x, y, radius, ...angles) => round(angles) && path.push({ x, y, radius }),
+    ellipse: (x, y, across, up, turned, ...angles) => round([turned + angles[0], angles[1]]) && path.push({ x, y, across, up }),
     stroke: () => note("stroke", { path }, "strokeStyle"),
     fill: () => note("fill", { path }, "fillStyle"),
     fillRect: (x, y, width, height) => note("rect", { x, y, width, height }, "fillStyle"),
     fillText: (text, x, y) => note("text", { text, x, y, align: state.textAlign }, "fillStyle"),
+    strokeText: (text, x, y) => note("halo", { text, x, y }, "strokeStyle"),
     measureText: (text) => ({ width: 6 * text.length }),
-    putImageData: (image) => note("pixels", { image }),
-    drawImage(image, ...place) {
-      state.image = image;
-      note("image", { image, place });
-    },
+    putImageData: (image, x, y) => note("pixels", { image, x, y }),
+    drawImage: (image, x, y, ...size) => note("image", { image: (state.image = image), x, y, size }),
     getImageData: (left, top, width, height) => ({
       data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => {
         const [x, y] = [left + ((i >> 2) % width), top + Math.floor((i >> 2) / width)];
@@ -48,6 +54,12 @@ function context(canvas) {
     get: (_, name) => known[name] ?? state[name] ?? (() => {}),
     set: (_, name, value) => ((state[name] = value), true),
   });
+}
+
+// The explorers draw no arc but whole circles and ellipses, from the right and once round.
+function round(angles) {
+  if (angles.length !== 2 || angles[0] !== 0 || angles[1] !== 2 * Math.PI) throw new Error(`${angles} is not once round`);
+  return true;
 }
 
 const nodeOf = (part) => (typeof part === "string" ? { textContent: part, all: () => [] } : part);
@@ -113,6 +125,7 @@ class Element extends EventTarget {
     return null;
   }
   getContext() {
+    if (this.tag !== "canvas") throw new TypeError(`no ${this.tag} can be drawn on`);
     return (this.context ??= context(this));
   }
   getBoundingClientRect() {
@@ -195,20 +208,22 @@ export function stopped() {
   return { tick, goOn: () => Object.assign(globalThis, { setTimeout, clearTimeout }) };
 }
 
-/** As much of a widget's model as is used. */
+/** As much of a widget's model as is used. `saved`: what a kernel would know. */
 export function model(traits) {
   const heard = new Map();
-  return {
+  const made = {
     traits,
+    saved: { ...traits },
     get: (name) => traits[name],
     set(name, value) {
       const changed = Object.entries(typeof name === "string" ? { [name]: value } : name).filter(([key, now]) => traits[key] !== now);
       for (const [key, now] of changed) traits[key] = now;
       for (const [key] of changed) heard.get(`change:${key}`)?.forEach((hear) => hear());
     },
-    save_changes() {},
+    save_changes: () => (made.saved = { ...traits }),
     on: (event, hear) => heard.set(event, [...(heard.get(event) ?? []), hear]),
   };
+  return made;
 }
 
 /** The bytes of a safetensors file: metadata as it stands in the header, tensors { name: [dtype, shape, numbers] }. */
@@ -244,13 +259,24 @@ export async function load(path) {
   return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
 }
 
-/** An explorer's view, mounted: its element, its model, and the canvases that it made. */
+/** An explorer's view, mounted: its element, its model, the canvases that it made, and what takes it from the page. */
 export async function mounted(explorer, traits, loaded = load) {
   const el = new Element("div");
-  const [before, one] = [layers.length, model(traits)];
-  const leaving = new AbortController();
+  const [before, one, leaving] = [layers.length, model(traits), new AbortController()];
   await explorer.mount({ model: one, el, load: loaded, patiently: (work) => work, signal: leaving.signal });
-  return { el, model: one, made: layers.slice(before), leaving };
+  return { el, model: one, made: layers.slice(before), leave: () => leaving.abort() };
+}
+
+/** What an explorer says aloud of a change, without the moment of quiet before. */
+export function spoken(el, change) {
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (work) => work();
+  try {
+    change();
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+  return el.all((one) => one.attributes?.role === "status")[0].textContent;
 }
 
 export const near = (a, b, tolerance) => {

@@ -43,7 +43,7 @@ test("a slider shows what was saved, has its label's name, and what is dragged i
   assert.deepEqual([one, other].map(({ label }) => label.textContent), ["σ", "k"]);
   assert.deepEqual([one, other].map(({ range }) => range.attributes["aria-label"]), ["σ", "k"]);
   assert.equal(one.readout.attributes["aria-label"], "σ, typed");
-  assert.ok(one.label.htmlFor === one.range.id && one.range.id !== other.range.id);
+  for (const [i, { label, range }] of [one, other].entries()) assert.deepEqual([label.htmlFor, range.id], Array(2).fill(`vaelib-slider-${i + 1}`));
   for (const value of [-2.35, 0, 3]) {
     one.moved(value);
     const said = value.toFixed(2).replace("-", "−");
@@ -113,4 +113,27 @@ test("an explorer is given its own element and the sliders beside it, as anywidg
   value.off("change:max");
   value.set("max", 5);
   assert.deepEqual(heard, []);
+});
+
+test("a label with TeX is set by MathJax, once that has started, where the page has it; other labels are left as they are", async () => {
+  const [set, classes] = [[], (label) => label.classes.has("mathjax_process")];
+  let start;
+  globalThis.MathJax = { startup: { promise: new Promise((go) => (start = go)) }, typesetPromise: (labels) => set.push(...labels) };
+  const [tex, commands, plain] = await page(["$\\sigma$", "\\(z_1\\)", "σ"].map((description) => ["FloatSliderModel", { ...FLOAT, description }]));
+  assert.deepEqual([tex, commands, plain].map(({ label }) => classes(label)), [true, true, false]);
+  assert.deepEqual(set, []);
+  start();
+  await new Promise((go) => setTimeout(go));
+  assert.deepEqual(set, [tex.label, commands.label]);
+  delete globalThis.MathJax;
+  const [without] = await page([["FloatSliderModel", { ...FLOAT, description: "$\\sigma$" }]]);
+  assert.equal(classes(without.label), false);
+});
+
+test("what a reader sees has ipywidgets' own classes, and a page that has saved nothing is left alone", async () => {
+  const [{ label, range, readout }] = await page([["FloatSliderModel", FLOAT]]);
+  assert.deepEqual([label, range, readout].map(({ className }) => className), ["widget-label", "", "widget-readout"]);
+  document.querySelector = () => null;
+  document.querySelectorAll = () => [];
+  await import(`../../vaelib/static/widgets.js?${(pages += 1)}`);
 });

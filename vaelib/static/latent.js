@@ -119,7 +119,7 @@ function checkbox(text) {
 }
 
 function nearest(mu, [z1, z2]) {
-  let [best, distance] = [0, Infinity];
+  let best, distance = Infinity;
   for (let i = 0; i < mu.length / 2; i++) {
     const d = (mu[2 * i] - z1) ** 2 + (mu[2 * i + 1] - z2) ** 2;
     if (d < distance) [best, distance] = [i, d];

@@ -79,7 +79,7 @@ export function cardOf(map, pixels) {
   const [picture, text] = [element("canvas"), element("span")];
   const card = element("div", { class: "vaelib-card", "aria-hidden": "true", hidden: "" }, text, picture);
   canvas.after(card);
-  let shown = -1;
+  let shown;
   canvas.addEventListener("pointermove", (event) => {
     const [x, y] = [event.offsetX, event.offsetY];
     const i = event.pointerType === "touch" || event.buttons ? -1 : map.under(x, y);

@@ -137,7 +137,7 @@ export class PlaneMap {
     const numbers = (low, high, room) => ticks(low, high, room < 220 ? 4 : 6).map((value) => [value, written(value)]);
     const [marks1, marks2] = [this.across ?? numbers(low1, high1, this.side), numbers(low2, high2, this.high)];
     // The longest number finds room; the map begins where it ends.
-    this.left = Math.max(...marks2.map(([, text]) => g.measureText(text).width), 0) + 8;
+    this.left = Math.max(...marks2.map(([, text]) => g.measureText(text).width)) + 8;
     const [x0, x1, y0, y1] = this.edges;
     for (const [low, high, along, marks] of [[low1, high1, true, marks1], [low2, high2, false, marks2]]) {
       for (const [value, text] of marks) {
@@ -151,7 +151,7 @@ export class PlaneMap {
         g.textAlign = along ? "center" : "right";
         g.textBaseline = along ? "top" : "middle";
         const half = g.measureText(text).width / 2;
-        if (along) g.fillText(text, within(x0 - 4, x, this.side - half - 1), y0 + 5);
+        if (along) g.fillText(text, Math.min(x, this.side - half - 1), y0 + 5);
         else g.fillText(text, x0 - 5, within(y1 + 6, y, y0 - 4));
       }
     }

@@ -40,7 +40,7 @@ export async function mount({ model, el, load, signal }) {
   });
   const make = (kind, label, across) => {
     const canvas = element("canvas", { class: kind, role: "img", "aria-label": label });
-    return Object.assign(new PlaneMap(canvas, { box: [-1, 1, -1, 1], colours: [], across }), { codes: { z: [], labels: [] } });
+    return Object.assign(new PlaneMap(canvas, { colours: [], across }), { codes: { z: [], labels: [] } });
   };
   const map = make("vaelib-map vaelib-plot", "The exact posterior, the encoder's ellipse and its draws");
   const curve = make("vaelib-map vaelib-plot", "The bound over the number of draws, below log p(x)", [1, 10, 100, 1000].map((k) => [Math.log10(k), written(k)]));

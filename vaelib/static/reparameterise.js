@@ -150,7 +150,7 @@ export function draws() {
 export function counted(trail) {
   if (!trail.length) return "";
   const within = [1, 2].map((reach) => {
-    const count = trail.filter(([a, b]) => Math.hypot(a, b) <= reach).length;
+    const count = trail.filter((pair) => Math.hypot(...pair) <= reach).length;
     return `${count} within ${["one", "two"][reach - 1]} σ (of very many, ${(100 * (1 - Math.exp((-reach * reach) / 2))).toFixed(0)} %)`;
   });
   return `Drawn: ${trail.length}; ${within.join(", ")}.`;

@@ -90,7 +90,7 @@ export async function mount({ model, el, load, signal }) {
   makeDraggable(curve, () => [moment, panes[1].loss(moment)], ([to]) => {
     stop?.();
     go(to);
-  }, () => [0, 0]);
+  }, () => [0]);
   update();
   model.on("change:frame", heard);
   fitMaps(signal, [curve, ...panes.map((pane) => pane.map)], update);
@@ -139,7 +139,7 @@ function makePane(kind, tensors, box, colours) {
     });
   const originals = element("div", { class: "vaelib-row", role: "img", "aria-label": "Five test images" }, ...row(tensors.originals.data, 0));
   const made = element("div", { class: "vaelib-row", role: "img", "aria-label": `Their reconstructions, ${title}` });
-  let painted = -1;
+  let painted;
   return {
     kind,
     title,
