@@ -140,6 +140,7 @@ EQUIVALENT = {
             ("for (let column = 0; column < columns; column += 4) {", "< -> <="),
             ("for (let k = 0; k < n; k++) {", "< -> <="),
             ("const packed = new Float64Array(4 * Math.ceil(n / 4) * inner);", "4 -> 5"),
+            ("const packed = new Float64Array(4 * Math.ceil(n / 4) * inner);", "/ -> *"),
             ("for (let r = 0; r < 4 && row + r < rows; r++) {", "+ -> -"),
         )
     },
