@@ -57,7 +57,8 @@ export function centred({ pixels, width, height }) {
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const [column, row] = [left + x, top + y];
-      if (column < 0 || column >= FRAME || row < 0 || row >= FRAME) continue;
+      // What lies above the frame or below it has no place in the array.
+      if (column < 0 || column >= FRAME) continue;
       frame[row * FRAME + column] = pixels[y * width + x];
     }
   }
