@@ -86,7 +86,6 @@ EQUIVALENT = {
         "return torch.zeros(codes.mu.shape[1])",
         "mu -> z",
     ): "mu and z have one shape",
-    # equivalents-begin
     (
         "vaelib/static/betas.js",
         'const bar = (nats, i) => element("i", { style: `height: ${(100 * '
@@ -100,6 +99,64 @@ EQUIVALENT = {
         "value))), labels } });",
         "EDGE, value -> value, EDGE",
     ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/evidence.js",
+        "return inner(x, logits) - softplus(logits);",
+        "x, logits -> logits, x",
+    ): "a sum of products",
+    (
+        "vaelib/static/evidence.js",
+        "for (const logit of logits) sum += Math.max(logit, 0) + "
+        "Math.log1p(Math.exp(-Math.abs(logit)));",
+        "logit, 0 -> 0, logit",
+    ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/evidence.js",
+        "const logPrior = ([z1, z2]) => -(z1 * z1 + z2 * z2) / 2 - Math.log(2 * Math.PI);",
+        "z1, z2 -> z2, z1",
+    ): "a sum of two squares",
+    (
+        "vaelib/static/evidence.js",
+        "const top = values.reduce((a, b) => Math.max(a, b), -Infinity);",
+        "a, b -> b, a",
+    ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/evidence.js",
+        "const highest = (cells) => cells.reduce((top, { log }) => Math.max(top, log), -Infinity);",
+        "top, log -> log, top",
+    ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/evidence.js",
+        "cells.push({ z, size: COARSE, log: inner(x, logits) - all + logPrior(z) });",
+        "x, logits -> logits, x",
+    ): "a sum of products",
+    (
+        "vaelib/static/evidence.js",
+        "const parts = cells.filter(({ log }) => log > least).flatMap((cell) => "
+        "split(cell, pieces));",
+        "> -> >=",
+    ): "no cell lies there to the last bit",
+    (
+        "vaelib/static/evidence.js",
+        "cells = [...cells.filter(({ log }) => log <= least), ...parts];",
+        "<= -> <",
+    ): "no cell lies there to the last bit",
+    (
+        "vaelib/static/evidence.js",
+        "if (size <= FINEST || Math.abs(logMass(cells) - before) < SETTLED) break;",
+        "< -> <=",
+    ): "no sum moves by that to the last bit",
+    (
+        "vaelib/static/evidence.js",
+        "const grid = steps.flatMap((t1) => steps.map((t2) => ({ z: [mu[0] + "
+        "sigma[0] * t1, mu[1] + sigma[1] * t2], t: [t1, t2] })));",
+        "t1, t2 -> t2, t1",
+    ): "a sum of two squares",
+    (
+        "vaelib/static/evidence.js",
+        "const total = steps.reduce((sum, t) => sum + Math.exp((-t * t) / 2), 0) ** 2;",
+        "+ -> -",
+    ): "it is squared",
     (
         "vaelib/static/flow.js",
         "const FACE = { shape: [3, 64, 64] };",
@@ -128,6 +185,41 @@ EQUIVALENT = {
         "2 -> 3",
     ): "a way on which nothing has gone yet",
     (
+        "vaelib/static/kl.js",
+        "fitMaps(signal, [curves, bowl], update);",
+        "curves, bowl -> bowl, curves",
+    ): "which of two is fitted first",
+    (
+        "vaelib/static/kl.js",
+        "if (Math.abs(all - seen) < 0.01 * all + 0.005) return;",
+        "< -> <=",
+    ): "no q lies there to the last bit",
+    (
+        "vaelib/static/kl.js",
+        "for (let l = -7; l < 3.1; l += 0.01) {",
+        "< -> <=",
+    ): "beyond 3.1 there is no contour",
+    (
+        "vaelib/static/kl.js",
+        "for (let l = -7; l < 3.1; l += 0.01) {",
+        "3.1 -> 6.2",
+    ): "beyond 3.1 there is no contour",
+    (
+        "vaelib/static/kl.js",
+        "if (square >= 0) right.push([Math.sqrt(square), l]);",
+        ">= -> >",
+    ): "no step lies there to the last bit",
+    (
+        "vaelib/static/kl.js",
+        "const [x, y] = this.toScreen(places.find(([mu]) => mu <= -aside));",
+        "<= -> <",
+    ): "no step lies there to the last bit",
+    (
+        "vaelib/static/kl.js",
+        "const share = Math.min(1, 2 / (Math.hypot(...gradient) + 1e-9));",
+        "+ -> -",
+    ): "off by less than a billionth",
+    (
         "vaelib/static/latent.js",
         'element("p", { class: "vaelib-hint" }, HINTS.slice(0, panes.some((pane) => '
         'pane.means.sigma) ? 3 : 2).join(" ")),',
@@ -143,6 +235,50 @@ EQUIVALENT = {
         "for (let i = 0; i < mu.length / 2; i++) {",
         "< -> <=",
     ): "what is not there is not near",
+    (
+        "vaelib/static/mixer.js",
+        "const FACE = { shape: [3, SIDE, SIDE] };",
+        "3 -> 4",
+    ): "asked is only whether a picture has one channel",
+    (
+        "vaelib/static/mixer.js",
+        "if (alphas[k] > 0 !== Boolean(has[k])) return [k];",
+        "> -> >=",
+    ): "an attribute that is moved is not at 0",
+    (
+        "vaelib/static/mixer.js",
+        'const terms = alphas.map((alpha, k) => alpha && ` ${alpha < 0 ? "−" : "+"} '
+        '${Math.abs(alpha).toFixed(2)} ${names[k].replace("_", " ").toLowerCase()}`);',
+        "< -> <=",
+    ): "what is at 0 has no term",
+    (
+        "vaelib/static/mixer.js",
+        "const [now, before] = [picture, reconstruction].map((pixels) => "
+        "distance(pixels, goal).toFixed(5));",
+        "pixels, goal -> goal, pixels",
+    ): "a difference that is squared",
+    (
+        "vaelib/static/mixer.js",
+        "for (const picture of [original, decoded]) "
+        'picture.setAttribute("aria-label", `${picture.nextSibling.textContent}; '
+        "${people[face]}`);",
+        "original, decoded -> decoded, original",
+    ): "which of two is named first",
+    (
+        "vaelib/static/normal.js",
+        "const target = Math.min(1 - 1e-4, Math.max(1e-4, share));",
+        "1e-4, share -> share, 1e-4",
+    ): "of two numbers the greater or the lesser, whichever comes first",
+    (
+        "vaelib/static/normal.js",
+        "let [low, high] = [-4, 4];",
+        "4 -> 5",
+    ): "no quantile that is given lies beyond 3.72",
+    (
+        "vaelib/static/normal.js",
+        "while (high - low > 1e-6) {",
+        "> -> >=",
+    ): "eight, halved, is not a millionth to the last bit",
     (
         "vaelib/static/page.js",
         "for (let i = 0; i < size; i++) {",
@@ -250,7 +386,6 @@ EQUIVALENT = {
         "shape: [1, height, width] });",
         "height -> width",
     ): "digits are squares",
-    # equivalents-end
     (
         "vaelib/static/engine.js",
         "for (let c = 0; c < 4 && column + c < columns; c++) "
