@@ -387,6 +387,16 @@ EQUIVALENT = {
         "height -> width",
     ): "digits are squares",
     (
+        "vaelib/static/evidence.js",
+        "const drawn = Array.from({ length: MOST }, () => grid[find(upTo, random() * reached)]);",
+        "* -> /",
+    ): "the shares have the sum 1",
+    (
+        "vaelib/static/evidence.js",
+        "if (Math.abs(ratio - 1) > 0.1) return log;",
+        "> -> >=",
+    ): "no ratio lies there to the last bit",
+    (
         "vaelib/static/engine.js",
         "for (let c = 0; c < 4 && column + c < columns; c++) "
         "y[(row + r) * columns + column + c] = sums[4 * r + c];",
