@@ -15,7 +15,7 @@ const KL = [[9.5, 4.25, 4], [4, 1, 0.25], [6.25, 0.5, 0]];
 const ACTIVE = [[1, 1, 1], [1, 1, 0], [0, 1, 0]];
 const LATENTS = [[2, 0], [0, 1], [1, 2]];
 // Of the first model one code in a hundred lies beyond the map, of the second sixty, some in one axis alone, of the third none: some lie on its edges.
-const far = [[[4.5, 0]], [[5, 0], [5, 0], [5, 0], [0, -6], ...Array(56).fill([-9, 7])], [[4, 0], [-4, 4]]];
+const far = [[[4.5, 0]], [[5, 0], [5, 0], [5, 0], [0, -6], ...Array(55).fill([-9, 7]), [0, -6]], [[4, 0], [-4, 4]]];
 const codes = far.map((first) => Array.from({ length: CODES }, (_, i) => first[i] ?? [3 * Math.sin(i), 2 * Math.cos(3 * i)]));
 const decoders = NAMES.map((_, k) => oneLayer(784, 3, (pixel, latent) => Math.sin(pixel + latent + k), () => 0));
 const files = {

@@ -119,7 +119,7 @@ test("cells are halved until that moves the sum by less than a thousandth of a n
   assert.equal(finest((await exactPosterior(cliff, await coarsePlane(cliff), [1])).cells), 1 / 512);
 });
 
-test("q's own grid reaches five sigma to each side in quarters of one, and has the shares of N(mu, sigma)", async () => {
+test("q's own grid reaches five sigma to each side in quarters of one, has the shares of N(mu, sigma), and the ELBO of a flat likelihood lacks the KL", async () => {
   const grid = await weighed(() => [0], [1], { mu: [1, -2], sigma: [0.5, 0.25] });
   assert.equal(grid.length, 41 ** 2);
   const [first, next, last] = [grid[0], grid[1], grid.at(-1)];
@@ -127,6 +127,8 @@ test("q's own grid reaches five sigma to each side in quarters of one, and has t
   near(next.z[1] - first.z[1], 0.0625, 1e-12);
   near(grid.reduce((sum, { share }) => sum + share, 0), 1, 1e-12);
   for (const axis of [0, 1]) near(grid.reduce((sum, { share, z }) => sum + share * z[axis], 0), [1, -2][axis], 1e-9);
+  const kl = [[1, 0.5], [-2, 0.25]].reduce((sum, [mu, sigma]) => sum + (mu ** 2 + sigma ** 2 - 1 - Math.log(sigma ** 2)) / 2, 0);
+  near(elbo(grid), -Math.log(2) - kl, 1e-4);
 });
 
 test("draws are even over the shares, by Marsaglia's numbers, the same each time", async () => {
