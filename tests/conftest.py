@@ -32,9 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A broken function should be reported in seconds, not after ten minutes of chapters."""
 
-    def turn(item: pytest.Item) -> tuple[bool, bool]:
+    def turn(item: pytest.Item) -> tuple[bool, bool, bool]:
         slow = any(item.get_closest_marker(mark) for mark in SLOW)
-        return slow, slow and item.nodeid.partition("::")[0] not in LONGEST
+        longest = item.nodeid.partition("::")[0] in LONGEST
+        other = slow and not longest
+        # Of the others first those that need no book: it may still be in the making.
+        return slow, other, other and item.get_closest_marker("book") is not None
 
     items.sort(key=turn)
 

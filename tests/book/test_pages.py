@@ -20,24 +20,34 @@ from .conftest import PAGES, barriers
 
 pytestmark = pytest.mark.book
 
-WAYS = [(False, 1280), (True, 1280), (False, 390), (True, 390)]
-EVERY_PAGE = pytest.mark.parametrize("page", [*PAGES, "search", "genindex"])
+WAYS = [(False, 1280), (True, 1280), (False, 390)]
+ALL = [*PAGES, "search", "genindex"]
+CHAPTER = "chapters/04-experiment"  # with code, figures, tables and explorers: one for all, where
+# what is asked lies in the theme and not in a page: a dark phone, and widths between two others.
+EVERY_PAGE = pytest.mark.parametrize("page", ALL)
 EVERY_CHAPTER = pytest.mark.parametrize("page", PAGES)
 EVERY_WAY = pytest.mark.parametrize(
-    ("dark", "width"), WAYS, ids=[f"{'dark' if d else 'light'}-{w}" for d, w in WAYS]
+    ("page", "dark", "width"),
+    [*((page, *way) for page in ALL for way in WAYS), (CHAPTER, True, 390)],
 )
+
+
+def at_widths(everywhere: list[int], once: list[int]):
+    """Each page at some widths, and one of them at others."""
+    pairs = [(page, width) for page in ALL for width in everywhere]
+    return pytest.mark.parametrize(("page", "width"), pairs + [(CHAPTER, width) for width in once])
+
+
 # Text that a page shows only when something was not rendered.
 RAW = r"```|:::|\{(ref|doc|cite\w*|numref|eq|term|math)\}`|\$\$|<details|\\begin\{"
 PROGRESS_BAR = re.compile(r"^.*\|.*\[.*(it|step|B|s|\?)(/s|/it)?.*\]\s*$|^\s*$")
 
 
-@EVERY_PAGE
 @EVERY_WAY
 def test_page_asks_nothing_of_any_other_server(visit, page, dark, width):
     assert visit(page, dark, width).outside == []
 
 
-@EVERY_PAGE
 @EVERY_WAY
 def test_page_opens_without_errors(visit, page, dark, width):
     seen = visit(page, dark, width)
@@ -46,13 +56,9 @@ def test_page_opens_without_errors(visit, page, dark, width):
 
 
 @EVERY_PAGE
-@pytest.mark.parametrize(
-    ("dark", "width"),
-    [(False, 320), (False, 390), (True, 390)],
-    ids=["light-320", "light-390", "dark-390"],
-)
-def test_page_fits_a_phone(visit, page, dark, width):
-    assert visit(page, dark, width).facts["sideways"] <= 0
+@pytest.mark.parametrize("width", [320, 390])
+def test_page_fits_a_phone(visit, page, width):
+    assert visit(page, False, width).facts["sideways"] <= 0
 
 
 @EVERY_CHAPTER
@@ -81,8 +87,7 @@ def follow_last_link(tab, menu):
     tab.wait_for_url(target)
 
 
-@EVERY_PAGE
-@pytest.mark.parametrize("width", [390, 768, 900])
+@at_widths([390], [768, 900])
 def test_the_menu_opens_over_a_narrow_page_and_leads_to_a_chapter(browser, address, page, width):
     with at_a_touch(browser, address, page, width) as tab:
         button, menu = tab.locator(".primary-toggle:visible"), tab.locator("dialog:visible")
@@ -95,7 +100,7 @@ def test_the_menu_opens_over_a_narrow_page_and_leads_to_a_chapter(browser, addre
         expect(menu).to_have_count(0)
 
 
-@EVERY_PAGE
+@pytest.mark.parametrize("page", [PAGES[0], CHAPTER, "search"])
 def test_the_menu_s_button_hides_and_shows_the_sidebar_of_a_wide_page(browser, address, page):
     with at_a_touch(browser, address, page, 1280) as tab:
         button, sidebar = tab.locator(".primary-toggle:visible"), tab.locator(".bd-sidebar-primary")
@@ -106,8 +111,7 @@ def test_the_menu_s_button_hides_and_shows_the_sidebar_of_a_wide_page(browser, a
         follow_last_link(tab, sidebar)
 
 
-@EVERY_PAGE
-@pytest.mark.parametrize("width", [390, 768, 900, 1100, 1280])
+@at_widths([390, 1280], [768, 900, 1100])
 def test_the_contents_lead_to_a_heading_that_is_then_seen(browser, address, book, page, width):
     if not soup_of(book / f"{page}.html").select("#pst-secondary-sidebar a"):
         return  # a page without headings has no contents
@@ -153,7 +157,7 @@ def test_text_stands_out_from_its_ground(visit, page, dark):
 
 
 @EVERY_PAGE
-@pytest.mark.parametrize(("dark", "width"), WAYS[:3], ids=["light", "dark", "light-390"])
+@pytest.mark.parametrize(("dark", "width"), WAYS, ids=["light", "dark", "light-390"])
 def test_axe_finds_nothing_serious_on_a_page(visit, page, dark, width):
     """With every explorer of the page awake."""
     assert visit(page, dark, width).facts["barriers"] == []
