@@ -55,6 +55,29 @@ def test_mathjax_is_asked_for_when_the_page_has_been_painted(browser, address):
         assert (visit.errors, visit.failed) == ([], [])
 
 
+# Formulas behind which there is a sign, and those of them whose sign begins the next line.
+ORPHANS = """() => {
+  const ended = [...document.querySelectorAll("span.math")]
+    .filter((one) => /^[.,;:!?)]/.test(one.nextSibling?.data ?? ""));
+  return [ended.length, ended.filter((one) => {
+    const sign = new Range();
+    sign.setStart(one.nextSibling, 0);
+    sign.setEnd(one.nextSibling, 1);
+    return sign.getBoundingClientRect().top > one.getBoundingClientRect().bottom - 2;
+  }).length];
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_no_line_begins_with_the_full_stop_behind_a_formula(browser, address, width):
+    size = {"width": width, "height": 900}
+    with opened(browser, address + CHAPTER, viewport=size) as (page, _):
+        page.evaluate(READY)
+        ended, orphans = page.evaluate(ORPHANS)
+        assert ended > 20
+        assert orphans == 0
+
+
 def test_few_formulas_are_set_at_a_time_and_the_others_stand_as_they_were_written(held):
     total = held.evaluate(LEFT)
     assert total > 3 * FEW

@@ -13,6 +13,18 @@
     return bottom > 0 && top < innerHeight;
   };
 
+  // Between a formula and the full stop behind it a browser would begin a line.
+  const END = /^[.,;:!?)\]’”]+/;
+  function keepEnd(place) {
+    const [end] = (place.nextSibling instanceof Text && place.nextSibling.data.match(END)) || [];
+    if (!end || place.localName !== "span") return;
+    const whole = document.createElement("span");
+    whole.style.whiteSpace = "nowrap";
+    place.nextSibling.deleteData(0, end.length);
+    place.replaceWith(whole);
+    whole.append(place, end);
+  }
+
   async function setAll() {
     const places = waiting();
     const near = new Set(places.filter(inSight));
@@ -22,7 +34,9 @@
     addEventListener("beforeprint", print);
     while (places.length) {
       await free();
-      await MathJax.typesetPromise(places.splice(0, FEW));
+      const few = places.splice(0, FEW);
+      await MathJax.typesetPromise(few);
+      few.forEach(keepEnd);
     }
     removeEventListener("beforeprint", print);
   }
