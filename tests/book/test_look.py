@@ -10,12 +10,11 @@ from browsing import new_context, opened
 from explorers import awake
 from playwright.sync_api import expect
 
-from .conftest import PAGES, READY, STILL
+from .conftest import CHAPTER, PAGES, READY, STILL
 
 pytestmark = pytest.mark.book
 
 EVERY_CHAPTER = pytest.mark.parametrize("page", PAGES)
-CHAPTER = "chapters/04-experiment"  # with code, folded code, figures, tables, printed output
 WAYS = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 
 LINES = """() => {

@@ -16,14 +16,13 @@ from playwright.sync_api import expect
 from bench_page import by_kind
 from vaelib.explorers import Canvas
 
-from .conftest import PAGES, barriers
+from .conftest import CHAPTER, PAGES, barriers
 
 pytestmark = pytest.mark.book
 
 WAYS = [(False, 1280), (True, 1280), (False, 390)]
 ALL = [*PAGES, "search", "genindex"]
-CHAPTER = "chapters/04-experiment"  # with code, figures, tables and explorers: one for all, where
-# what is asked lies in the theme and not in a page: a dark phone, and widths between two others.
+# CHAPTER alone is asked what lies in the theme and not in a page: a dark phone, and widths between.
 EVERY_PAGE = pytest.mark.parametrize("page", ALL)
 EVERY_CHAPTER = pytest.mark.parametrize("page", PAGES)
 EVERY_WAY = pytest.mark.parametrize(

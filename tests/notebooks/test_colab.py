@@ -52,17 +52,13 @@ def environment(snapshot, tmp_path_factory) -> dict[str, str]:
     # Only the kernel gets the stub on its path: the tests' own Python is not Colab's.
     spec = {"argv": argv, "display_name": "Colab", "env": {"PYTHONPATH": str(STUB)}}
     kernel.write_text(json.dumps(spec | {"language": "python"}))
-    return (
-        {"OMP_NUM_THREADS": "1"}
-        | os.environ
-        | {  # see tools/build_book.py
-            "JUPYTER_PATH": str(jupyter),
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"url.{snapshot.as_uri()}.insteadOf",
-            "GIT_CONFIG_VALUE_0": repository_url(),
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        }
-    )
+    return os.environ | {
+        "JUPYTER_PATH": str(jupyter),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{snapshot.as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": repository_url(),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
 
 
 def versions() -> dict[str, str]:

@@ -66,7 +66,6 @@ def test_chapter_6_runs_on_photographs(official, tmp_path, monkeypatch):
         "nbformat.write(nb, sys.argv[1])"
     )
     monkeypatch.setenv("VAELIB_DATA", str(official))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     run = subprocess.run(
         [sys.executable, "-c", code, path], capture_output=True, text=True, cwd=tmp_path
     )

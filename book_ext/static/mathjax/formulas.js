@@ -30,7 +30,11 @@
     const near = new Set(places.filter(inSight));
     places.sort((a, b) => near.has(b) - near.has(a));
     // Who prints now waits for the rest.
-    const print = () => MathJax.typeset(places.splice(0));
+    const print = () => {
+      const rest = places.splice(0);
+      MathJax.typeset(rest);
+      rest.forEach(keepEnd);
+    };
     addEventListener("beforeprint", print);
     while (places.length) {
       await free();
