@@ -69,6 +69,28 @@ def say(record_property):
 
 
 @pytest.fixture(scope="session")
+def mnist():
+    from vaelib import data
+
+    return data.mnist()
+
+
+@pytest.fixture(scope="session")
+def judge():
+    """The shipped judge of digits."""
+    from vaelib import weights
+
+    return weights.load("judge-mnist")
+
+
+@pytest.fixture(scope="session")
+def threshold(judge, mnist):
+    from vaelib import judges
+
+    return judges.recognition_threshold(judge, mnist.test)
+
+
+@pytest.fixture(scope="session")
 def browser():
     """A headless browser, the one for all tests."""
     from browsing import LAUNCH  # late: most tests need no browser

@@ -18,9 +18,9 @@ import pytest
 import torch
 from docutils.core import publish_doctree
 from fontTools.ttLib import TTFont
+from javascript import JS, ROOT, assert_unit_tests_pass, modules_of, node
 from PIL import Image, ImageDraw
 from sphinx.errors import ExtensionError
-from test_explore import JS, ROOT, modules_of, node
 
 from vaelib import explore
 from vaelib.explorer_assets import STATIC
@@ -144,9 +144,7 @@ def test_a_page_takes_no_numbers_that_the_book_was_not_built_with(tmp_path):
 
 @pytest.mark.book  # of what the book ships; test_explore.py asks the same of what is written
 def test_bare_modules_pass_the_same_unit_tests(bare_tree):
-    files = sorted((bare_tree / "tests" / "js").glob("*.test.mjs"))
-    run = subprocess.run([node(), "--test", *files], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert_unit_tests_pass(bare_tree / "tests" / "js")
 
 
 def saved(*widgets: tuple[str, dict]) -> dict:

@@ -159,6 +159,7 @@ def test_beta_is_zero_without_a_kl():
         ({"pixels": "784"}, "pixels must be finite and above 0, got '784'"),
         ({"kl_weight": math.nan}, "kl_weight must be finite and at least 0, got nan"),
         ({"error": "cross-entropy", "scale": 2.0}, "cross-entropy has no scale, got 2.0"),
+        ({"error": "continuous Bernoulli", "scale": 2.0}, "Bernoulli has no scale, got 2.0"),
     ],
     ids=str,
 )

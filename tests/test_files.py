@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import weight_files
 from support import TINY, fail_half_way
 
+import weight_files
 from codes import write
 from vaelib.files import aside, remove_leftovers, write_aside
 from vaelib.training import Config, History

@@ -2,11 +2,11 @@
 
 import math
 
-import flows
 import pytest
 import torch
 from support import generator
 
+import flows
 from vaelib import weights
 from vaelib.flow import Flow, way
 

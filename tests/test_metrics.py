@@ -9,14 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from support import bars, generator
+from support import generator
 from torch import nn
 
-from vaelib import data, latent, metrics, weights
+from vaelib import judges, latent, metrics
 from vaelib.data import Images
 from vaelib.latent import Codes
 from vaelib.losses import kl_divergence
-from vaelib.models import VAE, Architecture, Judge, seeded
+from vaelib.models import VAE, Architecture, seeded
 from vaelib.training import evaluate
 
 
@@ -27,83 +27,6 @@ def normal(*shape, seed=0):
 def codes_of(mu, labels=None, z=None):
     labels = torch.zeros(len(mu), dtype=torch.int64) if labels is None else labels
     return Codes(mu, None, mu if z is None else z, labels)
-
-
-# --- Recognised, balance, accuracy: a judge that reads its verdict from the picture ----------
-
-
-def obvious_judge(pictures):
-    """The top row of a picture holds the probabilities that this judge will give."""
-    return pictures[:, 0, 0, :10].log()
-
-
-def pictures_with(probabilities):
-    pictures = torch.zeros(len(probabilities), 1, 28, 28)
-    pictures[:, 0, 0, :10] = probabilities
-    return pictures
-
-
-def verdicts(*pairs):
-    """Pictures on which the judge names ``digit`` with ``confidence``, for each pair."""
-    rows = []
-    for digit, confidence in pairs:
-        row = torch.full((10,), (1 - confidence) / 9)
-        row[digit] = confidence
-        rows.append(row)
-    return pictures_with(torch.stack(rows))
-
-
-def test_recognised_is_the_share_at_or_above_the_threshold():
-    pictures = verdicts((3, 0.9), (4, 0.8), (4, 0.7), (5, 0.2))
-    assert metrics.recognised(obvious_judge, pictures, 0.75) == 0.5
-    assert metrics.recognised(obvious_judge, pictures, 0.0) == 1
-    assert metrics.recognised(obvious_judge, pictures, 0.95) == 0
-
-
-@given(st.floats(0.5, 0.99), st.integers(200, 600))
-def test_the_threshold_keeps_the_share_asked_for(keep, n):
-    confidence = 0.1 + 0.9 * torch.rand(n, generator=generator(n))
-    pictures = verdicts(*[(i % 10, c) for i, c in enumerate(confidence.tolist())])
-    images = Images.from_float(pictures)
-    threshold = metrics.recognition_threshold(obvious_judge, images, keep)
-    share = metrics.recognised(obvious_judge, images.float(), threshold)
-    assert share == pytest.approx(keep, abs=0.02)  # pixels have 256 levels: there are ties
-
-
-def test_probabilities_are_those_of_the_judge_in_order():
-    probabilities = torch.rand(2500, 10, generator=generator()).softmax(1)
-    found = metrics.judge_probabilities(obvious_judge, pictures_with(probabilities))
-    torch.testing.assert_close(found, probabilities)
-
-
-def test_accuracy_counts_the_digits_named_right():
-    pictures = Images.from_float(
-        verdicts((3, 0.9), (4, 0.8), (4, 0.7), (5, 0.9)), torch.tensor([3, 4, 0, 1])
-    )
-    assert metrics.accuracy(obvious_judge, pictures) == 0.5
-
-
-def test_digit_shares_are_of_all_pictures():
-    pictures = verdicts((3, 0.9), (3, 0.8), (5, 0.9), (4, 0.2))
-    expected = torch.zeros(10)
-    expected[3], expected[5] = 0.5, 0.25
-    assert metrics.digit_shares(obvious_judge, pictures, 0.5).equal(expected)
-
-
-def test_balance_is_1_when_even_and_a_tenth_for_one_digit_alone():
-    even = verdicts(*[(digit, 0.9) for digit in range(10)])
-    assert metrics.balance(obvious_judge, even, 0.5) == pytest.approx(1)
-    alone = verdicts(*[(7, 0.9)] * 10)
-    assert metrics.balance(obvious_judge, alone, 0.5) == pytest.approx(0.1)
-    two = verdicts((1, 0.9), (2, 0.9))
-    assert metrics.balance(obvious_judge, two, 0.5) == pytest.approx(0.2)
-
-
-def test_balance_looks_at_recognised_pictures_alone():
-    even = [(digit, 0.9) for digit in range(10)]
-    unclear = verdicts(*even, *[(7, 0.4)] * 50)
-    assert metrics.balance(obvious_judge, unclear, 0.5) == pytest.approx(1)
-    assert metrics.balance(obvious_judge, unclear, 0.95) == 0
 
 
 # --- Drawing codes --------------------------------------------------------------------------
@@ -206,29 +129,6 @@ def test_codes_of_a_single_latent_are_drawn_too(how):
 def test_an_unknown_way_of_drawing_lists_the_known_ones():
     with pytest.raises(ValueError, match="prior, box, gaussian, mixture; got 'bax'"):
         metrics.sample_codes(codes_of(normal(10, 2)), 10, "bax")
-
-
-# --- What a judge is asked ------------------------------------------------------------------
-
-
-ASKED = (metrics.accuracy, metrics.recognition_threshold, metrics.attribute_accuracy,
-         metrics.clarity_threshold)  # fmt: skip
-
-
-@pytest.mark.parametrize("ask", ASKED)
-def test_a_judge_is_asked_of_images_with_their_labels_and_of_one_at_least(ask):
-    with pytest.raises(TypeError, match=r"vaelib\.Images, got a Tensor"):
-        ask(obvious_judge, pictures_with(torch.full((3, 10), 0.1)))
-    with pytest.raises(ValueError, match="there are no images"):
-        ask(obvious_judge, bars()[:0])
-
-
-@pytest.mark.parametrize("ask", [metrics.judge_probabilities, metrics.attribute_probabilities])
-def test_a_judge_of_digits_says_that_it_cannot_take_a_picture_in_colour(ask):
-    with seeded(0):
-        judge = Judge((1, 8, 8), (4,))
-    with pytest.raises(ValueError, match=r"Judge cannot take .*\(2, 3, 8, 8\)"):
-        ask(judge, torch.zeros(2, 3, 8, 8))
 
 
 @pytest.mark.parametrize("k", [0, 11, 1.5, None])
@@ -422,72 +322,6 @@ def test_the_codes_of_an_autoencoder_cost_no_nats():
     assert metrics.nats_of_latents(codes).tolist() == [0, 0, 0]
 
 
-# --- The shipped judge, on real digits ------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def mnist():
-    return data.mnist()
-
-
-@pytest.fixture(scope="module")
-def judge():
-    return weights.load("judge-mnist")
-
-
-@pytest.fixture(scope="module")
-def threshold(judge, mnist):
-    return metrics.recognition_threshold(judge, mnist.test)
-
-
-def test_of_real_digits_95_percent_are_recognised_and_their_digits_balanced(
-    judge, threshold, mnist
-):
-    x = mnist.test.float()
-    assert metrics.recognised(judge, x, threshold) == pytest.approx(0.95, abs=0.002)
-    assert metrics.balance(judge, x, threshold) == pytest.approx(0.97, abs=0.01)
-
-
-def test_the_judge_names_real_digits_right(judge, mnist):
-    assert metrics.accuracy(judge, mnist.test) > 0.985
-
-
-def test_double_exposures_of_two_digits_are_not_recognised(judge, threshold, mnist):
-    x, labels = mnist.test.float(), mnist.test.labels
-    other = torch.randperm(len(x), generator=generator())
-    differ = labels != labels[other]
-    double = (x[differ] + x[other][differ]) / 2
-    assert metrics.recognised(judge, double, threshold) < 0.1
-
-
-@pytest.mark.parametrize(
-    "picture",
-    [
-        lambda x: torch.rand(x.shape, generator=generator()),
-        lambda x: x.flatten(2)[..., torch.randperm(784, generator=generator())].view_as(x),
-        lambda x: torch.full_like(x, 0.5),
-        lambda x: x.mean(0, keepdim=True),
-    ],
-    ids=["noise", "shuffled pixels", "grey", "mean image"],
-)
-def test_what_is_no_digit_is_not_recognised(judge, threshold, mnist, picture):
-    assert metrics.recognised(judge, picture(mnist.test[:1000].float()), threshold) < 0.02
-
-
-@pytest.mark.parametrize("name", ["ae-mnist-2d", "vae-mnist-2d"])
-@pytest.mark.parametrize("how", metrics.SAMPLERS)
-def test_no_figure_hangs_on_the_blank_sheet_that_the_judge_takes_for_a_1(
-    judge, threshold, mnist, name, how
-):
-    """The judge's known limit, told in chapter 1: hardly any sample is that faint."""
-    model = weights.load(name)
-    codes = latent.encode_images(model, mnist.train[:20_000])
-    pictures = latent.decode_images(model, metrics.sample_codes(codes, 2000, how))
-    faint = pictures[pictures.sum(dim=(1, 2, 3)) < 15]
-    taken_for_digits = metrics.judge_probabilities(judge, faint).amax(1) >= threshold
-    assert taken_for_digits.sum() < 0.01 * len(pictures)
-
-
 # --- The scoreboard -------------------------------------------------------------------------
 
 
@@ -667,75 +501,11 @@ def test_of_many_training_images_the_first_twenty_thousand_are_encoded(by_hand):
 def test_the_threshold_is_that_of_the_held_out_images(by_hand):
     model, judge, train, test, _ = by_hand
     score = metrics.scoreboard(model, judge, train[:500], test[:500], samples=100)
-    threshold = metrics.recognition_threshold(judge, test[:500])
+    threshold = judges.recognition_threshold(judge, test[:500])
     given = metrics.scoreboard(model, judge, train[:500], test[:500], 100, threshold=threshold)
     assert score == given
 
 
-def test_at_the_threshold_a_picture_is_recognised_and_at_the_radius_a_code_is_covered():
-    pictures = verdicts((3, 0.9), (4, 0.8))
-    (sure, less) = metrics.judge_probabilities(obvious_judge, pictures).amax(1).tolist()
-    assert metrics.recognised(obvious_judge, pictures, less) == 1
-    assert metrics.recognised(obvious_judge, pictures, sure) == 0.5
+def test_at_the_radius_a_code_is_covered():
     fitted, held_out = torch.zeros(1, 2), torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     assert metrics.mass_covered(fitted, held_out, held_out, keep=1) == 1
-
-
-# --- attributes -----------------------------------------------------------------------------------
-
-
-class Painted(nn.Module):
-    """A judge of two attributes that reads their log-odds off the first two pixels."""
-
-    def forward(self, x):
-        return (x[:, 0, 0, :2] - 0.5) * 20
-
-
-class Undecided(nn.Module):
-    def forward(self, x):
-        return torch.zeros(len(x), 2)
-
-
-def painted(rows):
-    pictures = torch.full((len(rows), 3, 4, 4), 0.5)
-    pictures[:, 0, 0, :2] = torch.tensor(rows)
-    return pictures
-
-
-def test_attribute_accuracy_is_the_share_that_is_right_column_by_column():
-    faces = data.Faces(
-        (painted([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]) * 255).to(torch.uint8),
-        torch.tensor([[1, 0], [1, 0], [1, 0], [0, 0]], dtype=torch.bool),
-        ("first", "second"),
-    )
-    assert metrics.attribute_accuracy(Painted(), faces).tolist() == [0.75, 0.5]
-    undecided = data.Faces(
-        torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 2).bool(), ("first", "second")
-    )
-    assert metrics.attribute_accuracy(Undecided(), undecided).tolist() == [1, 1], "a half is no yes"
-
-
-def test_clarity_is_that_of_the_least_clear_attribute():
-    clarity = metrics.clarity(Painted(), painted([[1.0, 0.0], [1.0, 0.5], [0.5, 0.0], [0.0, 0.0]]))
-    assert clarity.tolist() == pytest.approx([1, 0.5, 0.5, 1], abs=1e-4)
-
-
-@pytest.mark.parametrize("keep", [0.9, 0.6])
-def test_a_share_keep_of_real_faces_reaches_the_threshold_of_clarity(keep):
-    grey = [[0.5 + i / 200] * 2 for i in range(101)]
-    pixels = (painted(grey) * 255).round().to(torch.uint8)
-    faces = data.Faces(pixels, torch.ones(101, 2, dtype=torch.bool), ("first", "second"))
-    threshold = metrics.clarity_threshold(Painted(), faces, keep)
-    share = (metrics.clarity(Painted(), faces.float()) >= threshold).float().mean().item()
-    assert share == pytest.approx(keep, abs=0.02)
-    at_525 = 1 / (1 + math.exp(-0.5))  # the clarity of a grey of .525
-    assert metrics.clarity_threshold(Painted(), faces) == pytest.approx(at_525, abs=0.02)
-
-
-def test_attribute_probabilities_do_not_depend_on_the_batch():
-    pictures = torch.rand(1100, 3, 4, 4, generator=generator())
-    whole = metrics.attribute_probabilities(Painted(), pictures)
-    assert whole.shape == (1100, 2)
-    torch.testing.assert_close(
-        whole[600:], metrics.attribute_probabilities(Painted(), pictures[600:])
-    )

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from support import SHAPE, generator
 from torch import nn
 
-from vaelib.models import VAE, Architecture, Autoencoder, Judge, seeded, taking
+from vaelib.judges import Judge
+from vaelib.models import VAE, Architecture, Autoencoder, seeded, taking
 
 BODIES = {"mlp": (16, 12), "conv": (4, 6)}
 

@@ -2,8 +2,9 @@
 
 import ast
 
-import mutants
 import pytest
+
+import mutants
 
 ROOT = mutants.ROOT
 

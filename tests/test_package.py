@@ -133,8 +133,12 @@ flow.Flow.sample steps=50 seed=0
 images.Faces ink=False
 images.Images ink=False
 images.whole most=inf
+judges.Judge image_shape=(1, 28, 28) channels=(32, 64) outputs=10
+judges.clarity_threshold keep=0.95
 judges.fit_attribute_judge epochs=5 batch_size=128 lr=0.002 seed=0 spoiled=0.3 blur=1.0 shift=0
     channels=(32, 64, 96)
+judges.fit_digit_judge epochs=10 batch_size=128 lr=0.002 seed=0 spoiled=0.3 blur=1.5 shift=2
+judges.recognition_threshold keep=0.95
 latent BATCH=100
 latent.decode_images batch_size=100
 latent.encode_images seed=0 batch_size=100
@@ -146,11 +150,9 @@ losses.gaussian_nll sigma=1.0
 losses.mean_squared_error r_loss_factor=1.0
 losses.negative_elbo beta=1.0
 losses.root_mean_squared_error r_loss_factor=1.0
-metrics.clarity_threshold keep=0.95
 metrics.interpolation_validity pairs=1000 steps=9 seed=0
 metrics.knn_accuracy k=10 limit=10000
 metrics.mass_covered keep=0.99
-metrics.recognition_threshold keep=0.95
 metrics.sample_codes seed=0
 metrics.scoreboard samples=2000 seed=0
 metrics.uniformity_2d cells=10
@@ -159,7 +161,6 @@ models.Architecture latent_dim=2 encoder_hidden=(512, 256) decoder_hidden=(128, 
     image_shape=(1, 28, 28) noise=0.0
 models.Architecture.build seed=0
 models.Autoencoder noise=0.0
-models.Judge image_shape=(1, 28, 28) channels=(32, 64) outputs=10
 photographs CELEBA_SHAPE=(178, 218) CELEBA_CROP=140 SHARDS=132 SHARD_BYTES=10600000 FEWEST=10
 photographs.celeba size=64
 photographs.faces_from_folder size=64
@@ -209,8 +210,10 @@ LAYERS = (
     ("data",),
     ("avatars",),
     ("models", "losses", "flow"),
-    ("training", "judges", "evaluation", "weights", "mistakes"),
+    ("training", "evaluation", "mistakes"),
     ("latent",),
+    ("judges",),
+    ("weights",),
     ("metrics", "explorer_assets"),
     ("plots",),
     ("explore", "exercises"),

@@ -11,8 +11,8 @@ import zlib
 import pytest
 import torch
 import traitlets
+from javascript import JS, node
 from support import generator
-from test_explore import JS, node
 
 import codes as writer
 from vaelib import data, explore, explorer_assets, weights

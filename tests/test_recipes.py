@@ -6,13 +6,13 @@ import pytest
 import torch
 from support import bars, generator
 
-import train_weights
+import recipes
 from vaelib import evaluation
 from vaelib.losses import iwae
 from vaelib.models import Architecture
 
 NETWORK = Architecture(encoder_hidden=(16,), decoder_hidden=(16,), image_shape=(1, 8, 8))
-STILL = dict.fromkeys(train_weights.WARPS, 0.0)
+STILL = dict.fromkeys(recipes.WARPS, 0.0)
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def x_of(n=6):
 
 def test_no_warp_leaves_an_image_as_it_is():
     x = x_of()
-    torch.testing.assert_close(train_weights.warp(x, generator(), **STILL), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(recipes.warp(x, generator(), **STILL), x, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("name", train_weights.WARPS)
+@pytest.mark.parametrize("name", recipes.WARPS)
 def test_each_warp_changes_images_and_leaves_pixels_in_range(name):
     x = x_of()
-    warped = train_weights.warp(x, generator(), **{**STILL, name: train_weights.WARPS[name]})
+    warped = recipes.warp(x, generator(), **{**STILL, name: recipes.WARPS[name]})
     assert warped.shape == x.shape
     assert 0 <= warped.min() <= warped.max() <= 1
     assert ((warped - x).flatten(1).abs().amax(1) > 0.01).float().mean() > 0.5
@@ -41,14 +41,14 @@ def test_each_warp_changes_images_and_leaves_pixels_in_range(name):
 def test_a_shift_is_of_at_most_so_many_pixels():
     x = torch.zeros(200, 1, 8, 8)
     x[:, :, 3, 4] = 1
-    warped = train_weights.warp(x, generator(), **{**STILL, "shift": 1.0})
+    warped = recipes.warp(x, generator(), **{**STILL, "shift": 1.0})
     assert warped[:, :, 2:5, 3:6].flatten(1).sum(1) == pytest.approx(1, abs=1e-4)
     assert warped[:, :, 3, 3].max() > 0.4
 
 
 def test_warped_copies_teach_the_encoder_and_not_the_decoder(vae):
-    digits = replace(train_weights.DIGITS["taught-2d"], average=None)
-    trainee, x = train_weights.Trainee(vae, digits), x_of()
+    digits = replace(recipes.DIGITS["taught-2d"], average=None)
+    trainee, x = recipes.Trainee(vae, digits), x_of()
     output = trainee(x, generator())
     copies = output.logits[len(x) :].square().sum()
     parameters = dict(vae.named_parameters())
@@ -57,7 +57,7 @@ def test_warped_copies_teach_the_encoder_and_not_the_decoder(vae):
 
 
 def test_the_average_is_of_the_weights_and_is_not_trained(vae):
-    trainee = train_weights.Trainee(vae, train_weights.DIGITS["averaged-2d"])
+    trainee = recipes.Trainee(vae, recipes.DIGITS["averaged-2d"])
     assert len(list(trainee.parameters())) == len(list(vae.parameters()))
     x, first = x_of(), vae.decoder[0].bias.detach().clone()
     trainee(x, generator())
@@ -69,8 +69,8 @@ def test_the_average_is_of_the_weights_and_is_not_trained(vae):
 
 
 def test_the_loss_of_five_draws_is_minus_their_importance_weighted_bound(vae):
-    digits = train_weights.DIGITS["one-layer-iwae"]
-    trainee, x = train_weights.Trainee(vae, digits), evaluation.toss(x_of())
+    digits = recipes.DIGITS["one-layer-iwae"]
+    trainee, x = recipes.Trainee(vae, digits), evaluation.toss(x_of())
     output = trainee(x, generator())
     terms = trainee.loss(output, x, 1.0)
     mu, log_var = vae.encode(x)
@@ -87,7 +87,7 @@ def test_the_loss_of_five_draws_is_minus_their_importance_weighted_bound(vae):
 
 def test_pixels_are_tossed_anew_at_each_visit_and_alike_from_one_seed():
     images = bars(1)[[0] * 20]  # all the same, so that their order does not matter
-    tossed, g = train_weights.Tossed(images.pixels, images.labels), generator(0)
+    tossed, g = recipes.Tossed(images.pixels, images.labels), generator(0)
     first, second, again = (
         torch.cat([x for x, _ in tossed.batches(7, random)]) for random in (g, g, generator(0))
     )

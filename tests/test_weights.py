@@ -7,16 +7,18 @@ import struct
 
 import pytest
 import torch
-import weight_files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from support import SHAPE, TINY, TINY_AE, fail_half_way, generator
 from torch import nn
 
+import recipes
 import train_weights
+import weight_files
 from vaelib import avatars, data, weights
-from vaelib.models import Architecture, Judge, seeded
+from vaelib.judges import Judge
+from vaelib.models import Architecture, seeded
 from vaelib.weights import WeightsError
 
 CONV = Architecture(
@@ -490,7 +492,7 @@ def test_a_shipped_file_has_the_figures_of_its_recipe(name):
     found, said = train_weights.figures(name, weights.load(name)), weights.recipe(name)["figures"]
     # The samples of z are the same, so what is left is how another machine rounds its sums; and of
     # a flow's figures, shares of 2,000, which samples lie right at a judge's threshold.
-    near = {"abs": 0.01} if name in train_weights.FLOWS else {"rel": 1e-4, "abs": 1e-3}
+    near = {"abs": 0.01} if name in recipes.FLOWS else {"rel": 1e-4, "abs": 1e-3}
     assert flat(found) == pytest.approx(flat(said), **near)
 
 
@@ -507,17 +509,17 @@ def flat(figures: dict) -> dict:
 def test_a_shipped_file_says_how_it_was_made(name):
     recipe = weights.recipe(name)
     assert recipe.get("md5", avatars.recipe()) in (data.MNIST_MD5, recipe.get("drawn_by"))
-    assert recipe["hash"] == train_weights.recipe_hash(train_weights.targets()[name])
+    assert recipe["hash"] == recipes.recipe_hash(recipes.targets()[name])
 
 
 def test_what_ships_is_what_the_recipes_say():
-    ships = [n for n in train_weights.targets() if train_weights.folder_of(n) == weights.FOLDER]
+    ships = [n for n in recipes.targets() if train_weights.folder_of(n) == weights.FOLDER]
     assert weights.available() == sorted(ships)
 
 
 def test_each_row_of_scores_is_of_todays_recipe_and_none_is_missing():
-    recipes = train_weights.targets()
-    wanted = {name: train_weights.recipe_hash(recipes[name]) for name in train_weights.DIGITS}
+    targets = recipes.targets()
+    wanted = {name: recipes.recipe_hash(targets[name]) for name in recipes.DIGITS}
     assert {name: row["hash"] for name, row in weights.scores().items()} == wanted
 
 
@@ -534,7 +536,7 @@ def test_a_row_of_scores_is_what_its_model_scores():
 
 
 def test_the_experiment_and_the_sweep_take_at_most_8_megabytes():
-    names = [*train_weights.EXPERIMENT, *train_weights.COLD]
+    names = [*recipes.EXPERIMENT, *recipes.COLD]
     sizes = [
         path.stat().st_size for name in names for path in weights.FOLDER.glob(f"{name}.*coder.*")
     ]

@@ -7,7 +7,6 @@ import os
 import subprocess
 
 from npm_locked import made_from
-
 from project import ROOT
 
 SOURCE = ROOT / "tests" / "colab_widgets"

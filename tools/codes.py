@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import weight_files
 from PIL import Image
 
+import weight_files
 from vaelib import avatars, data, latent, losses, metrics, weights
 from vaelib import explorer_assets as assets
 from vaelib.files import write_aside

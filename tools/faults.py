@@ -148,12 +148,12 @@ MISUSES = {
         losses.negative_elbo(x(),x(),z(),z(),{}) nan inf None 'x'
         """,
     "metrics": """
-        metrics.accuracy(judge(),{}) none() bars().float() None colour()
-        metrics.accuracy({},bars()) None vae() nn.Identity()
-        metrics.digit_shares(judge(),{},.5) x()[:0] None x()[:,:,:4] colour().float()
-        metrics.recognised(judge(),x(),{}) nan -1 2 None 'x'
-        metrics.recognition_threshold(judge(),{}) none() None bars().float()
-        metrics.recognition_threshold(judge(),bars(),{}) nan -1 2 None
+        judges.accuracy(judge(),{}) none() bars().float() None colour()
+        judges.accuracy({},bars()) None vae() nn.Identity()
+        judges.digit_shares(judge(),{},.5) x()[:0] None x()[:,:,:4] colour().float()
+        judges.recognised(judge(),x(),{}) nan -1 2 None 'x'
+        judges.recognition_threshold(judge(),{}) none() None bars().float()
+        judges.recognition_threshold(judge(),bars(),{}) nan -1 2 None
         metrics.sample_codes(codes(),8,{}) 'pior' None 3
         metrics.sample_codes(codes(),{},'gaussian') -1 1.5 nan None
         metrics.sample_codes({},8,'box') z() None codes(0)
@@ -164,7 +164,7 @@ MISUSES = {
         metrics.uniformity_2d(z(),{}) 0 -1 1.5 None
         metrics.area_per_digit({}) None codes(1) z()
         metrics.scoreboard(vae(),judge(),bars(),{}) none() None bars().float() colour()
-        metrics.attribute_accuracy(judge(),{}) bars() None none()
+        judges.attribute_accuracy(judge(),{}) bars() None none()
         """,
     "evaluation": """
         evaluation.log_likelihood(vae(),binary(),k={}) 0 -1 1.5 nan None 'x'
@@ -282,14 +282,15 @@ for _place in MISUSES:
 def names() -> dict:
     """What the expressions speak of."""
     import torch
-    import weight_files
     from torch import nn
 
+    import weight_files
     from vaelib import (
         avatars,
         data,
         evaluation,
         explore,
+        judges,
         latent,
         losses,
         metrics,
@@ -308,7 +309,7 @@ def names() -> dict:
 
     def judge():
         with models.seeded(0):
-            return models.Judge(shape, (4,)).eval()
+            return judges.Judge(shape, (4,)).eval()
 
     def images(n=64, shape=shape):
         pixels = torch.randint(0, 256, (n, *shape), generator=generator, dtype=torch.uint8)

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from vaelib import avatars, data, metrics, weights
+from vaelib import avatars, data, judges, metrics, weights
 from vaelib.flow import Flow
 from vaelib.latent import decode_images, encode_images, sample_prior
 from vaelib.models import seeded
@@ -40,17 +40,17 @@ def figures(vae: str, flow: Flow) -> dict:
         found = {}
         for name in ("judge-avatars", "judge-avatars-2"):
             judge = weights.load(name)
-            threshold = metrics.clarity_threshold(judge, held_out)
+            threshold = judges.clarity_threshold(judge, held_out)
             found[name] = {
-                how: (metrics.clarity(judge, x) >= threshold).double().mean().item()
+                how: (judges.clarity(judge, x) >= threshold).double().mean().item()
                 for how, x in drawn.items()
             }
         return {"clear": found}
     judge = weights.load("judge-mnist")
-    threshold = metrics.recognition_threshold(judge, data.mnist().test)
+    threshold = judges.recognition_threshold(judge, data.mnist().test)
     return {
-        "recognised": {how: metrics.recognised(judge, x, threshold) for how, x in drawn.items()},
-        "balance": {how: metrics.balance(judge, x, threshold) for how, x in drawn.items()},
+        "recognised": {how: judges.recognised(judge, x, threshold) for how, x in drawn.items()},
+        "balance": {how: judges.balance(judge, x, threshold) for how, x in drawn.items()},
     }
 
 

@@ -10,7 +10,7 @@ import json
 import torch
 
 from codes import write
-from train_weights import POCKET
+from recipes import POCKET
 from vaelib import data, explorer_assets, latent, training, weights
 from vaelib.models import Architecture
 from vaelib.training import Config, elbo_loss, fit

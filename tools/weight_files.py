@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vaelib.files import write_aside
 from vaelib.flow import Flow
-from vaelib.models import Judge
+from vaelib.judges import Judge
 from vaelib.weights import FOLDER, FORMAT, numbers_of
 
 

@@ -52,9 +52,8 @@ def mnist(root: str | os.PathLike | None = None) -> Mnist:
     root = Path(root) if root is not None else cache_folder()
     raw = root / "MNIST" / "raw"
     if not _is_complete(raw):
-        needs = "250 MB while it is made and 55 MB after"
         # A second run waits here, then finds the files that the first one made.
-        with writing("MNIST", root, root / "mnist.lock", needs):
+        with writing("MNIST", root, root / "mnist.lock", "250 MB while it is made and 55 MB after"):
             if not _is_complete(raw):
                 remove_leftovers(root, "mnist")
                 _fetch_mnist(root, raw)

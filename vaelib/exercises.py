@@ -22,6 +22,9 @@ from vaelib.mistakes import MISTAKES
 from vaelib.models import seeded
 
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
+_EACH = 10_000  # draws for one kind of image: a standard deviation is then known to 0.7 %
+# Of the cases, (N, K) and (N, C, H, W): axes of different lengths, and then others.
+_SIZES, _IMAGES = ((4, 3), (7, 2)), ((4, 2, 3, 5), (3, 1, 4, 2))
 # What is said to each mistake, by its name: the checkers' own, and those of the catalogue.
 SENTENCES = json.loads(Path(__file__).with_name("sentences.json").read_text(encoding="utf-8"))
 SENTENCES |= {name: f"{each.sentence} {each.question}" for name, each in MISTAKES.items()}
@@ -356,9 +359,6 @@ def check_midpoint_step(answer: Callable | None) -> Verdict:
     return _judge(answer, explain, *((x, t.sigmoid(), h, turning) for h, (x, t) in draws))
 
 
-_EACH = 10_000  # draws for one kind of image: a standard deviation is then known to 0.7 %
-
-
 def _two_kinds() -> tuple[Tensor, Tensor]:
     """mu and log_var (N, K) of 20,000 images, the first half of one kind, the rest of another."""
     mu, log_var = (kind.round(decimals=1) for kind in _draws((2, 3), (2, 3)))
@@ -442,10 +442,6 @@ def _over_the_batch(right: Tensor) -> dict[str, Tensor]:
     return {"sum over the batch": right.sum(), "mean over the batch": right.mean()}
 
 
-# Of the cases, (N, K) and (N, C, H, W): axes of different lengths, and then others.
-_SIZES, _IMAGES = ((4, 3), (7, 2)), ((4, 2, 3, 5), (3, 1, 4, 2))
-
-
 def _draws(*shapes: Sequence[int]) -> list[Tensor]:
     """Normal numbers, the same each time, in the chapters' precision."""
     generator = torch.Generator().manual_seed(4660)  # which no answer takes as its own
@@ -464,7 +460,8 @@ def _judge(
         got = _call(answer, inputs)
         if isinstance(got, Verdict):
             return got
-        right, mistakes = explain(*(_in_double(given) for given in inputs))
+        exact = (i.double() if torch.is_tensor(i) and i.is_floating_point() else i for i in inputs)
+        right, mistakes = explain(*exact)
         if _same(got, right):
             continue
         for sentence, values in mistakes.items():
@@ -482,23 +479,17 @@ def _judge(
     return Verdict(RIGHT, "Right.")
 
 
-def _in_double(given: Tensor | float) -> Tensor | float:
-    return given.double() if isinstance(given, Tensor) and given.is_floating_point() else given
-
-
 def _call(answer: Callable | None, inputs: Sequence, shape=None) -> Tensor | Verdict:
     """What ``answer`` gives for copies of ``inputs``, or else the verdict that ends the matter."""
-    stub = Verdict(NOT_ATTEMPTED, "not attempted yet")
-    if answer is None:
-        return stub
+    copies = (i.clone() if isinstance(i, Tensor) else i for i in inputs)
     try:
-        got = answer(*(i.clone() if isinstance(i, Tensor) else i for i in inputs))
+        got = None if answer is None else answer(*copies)
     except NotImplementedError:
-        return stub
+        got = None
     except Exception as error:  # the student's own, of whatever kind; it is shown to them
         return Verdict(WRONG, f"Your function stopped with {type(error).__name__}: {error}")
     if got is None or got is ...:
-        return stub
+        return Verdict(NOT_ATTEMPTED, "not attempted yet")
     try:
         got = torch.as_tensor(got, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):

@@ -98,10 +98,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Faces(Images):
-    """Faces with attributes: ``labels`` is bool (N, A), a column for each of the ``names``.
-
-    Iterating, slicing, ``batches`` and ``to`` are those of :class:`Images`.
-    """
+    """Faces with attributes: ``labels`` is bool (N, A), a column for each of the ``names``."""
 
     names: tuple[str, ...] = ()
 

@@ -117,12 +117,12 @@ def continuous_bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
     return bernoulli_nll(logits, x) - log_constant.flatten(1).sum(1)
 
 
-# Negative log-likelihood of each error, over the sum of that error, at scale 1.
+# Negative log-likelihood over the sum of each error at scale 1, and the power of 1 / scale in it.
 _NATS_PER_ERROR = {
-    "squared error": 1 / 2,  # Gaussian, scale sigma: 1 / (2 sigma^2)
-    "absolute error": 1.0,  # Laplace, scale b: 1 / b
-    "cross-entropy": 1.0,  # Bernoulli, for pixels that are 0 or 1
-    "continuous Bernoulli": 1.0,
+    "squared error": (1 / 2, 2),  # Gaussian, scale sigma: 1 / (2 sigma^2)
+    "absolute error": (1.0, 1),  # Laplace, scale b: 1 / b
+    "cross-entropy": (1.0, 0),  # Bernoulli, for pixels that are 0 or 1
+    "continuous Bernoulli": (1.0, 0),
     "RMSE per image": None,  # depends on the residual
 }
 
@@ -171,13 +171,10 @@ def effective_beta(
         # d(rmse) = d(sum of squares) / (2 D rmse), and the Gaussian has 1 / (2 scale^2).
         nats, weight = 1 / (2 * scale**2), r_loss_factor / (2 * pixels * rmse)
     else:
-        nats = _NATS_PER_ERROR[error]
-        if error == "squared error":
-            nats /= scale**2
-        elif error == "absolute error":
-            nats /= scale
-        elif scale != 1:
+        nats, power = _NATS_PER_ERROR[error]
+        if scale != 1 and not power:
             raise ValueError(f"{error} has no scale, got {scale}")
+        nats /= scale**power
         weight = r_loss_factor / (pixels if reduction == "mean" else 1)
     return kl_weight / latents_averaged * nats / weight
 

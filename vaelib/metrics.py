@@ -1,8 +1,7 @@
 """The scoreboard of chapter 4: one set of figures, computed alike for every model.
 
 Every figure is a property of held-out images or of samples, and says in its docstring how it is
-computed. Where a figure needs to know what a digit looks like it asks a *judge*: a convolutional
-classifier trained apart from every autoencoder (``weights.load("judge-mnist")``).
+computed. Where a figure needs to know what a digit looks like it asks a judge (:mod:`.judges`).
 """
 
 from dataclasses import dataclass
@@ -10,92 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vaelib.images import Faces, Images, at_least_one, whole
-from vaelib.latent import BATCH, Codes, decode_images, encode_images, interpolate, sample_prior
+from vaelib import judges
+from vaelib.images import Images, whole
+from vaelib.latent import Codes, decode_images, encode_images, interpolate, sample_prior
 from vaelib.losses import kl_divergence
-from vaelib.models import taking
 from vaelib.training import evaluate
 
 SAMPLERS = ("prior", "box", "gaussian", "mixture")
-
-
-@torch.no_grad()
-def judge_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
-    """Class probabilities (N, 10) of pictures (N, 1, 28, 28) in [0, 1]."""
-    with taking(judge, pictures):
-        return torch.cat([judge(part).softmax(1) for part in pictures.split(BATCH)])
-
-
-def accuracy(judge: nn.Module, images: Images) -> float:
-    """Share of ``images`` that the judge names right."""
-    named = judge_probabilities(judge, at_least_one(images).float()).argmax(1)
-    return (named == images.labels).float().mean().item()
-
-
-@torch.no_grad()
-def attribute_probabilities(judge: nn.Module, pictures: Tensor) -> Tensor:
-    """Probability (N, A) of each attribute, judged from pictures (N, C, H, W) in [0, 1]."""
-    with taking(judge, pictures):
-        return torch.cat([judge(part).sigmoid() for part in pictures.split(BATCH)])
-
-
-def attribute_accuracy(judge: nn.Module, faces: Faces) -> Tensor:
-    """Share of ``faces`` on which the judge is right, for each attribute (A,)."""
-    says = attribute_probabilities(judge, at_least_one(faces).float()) > 0.5
-    return (says == faces.labels).double().mean(0)
-
-
-def clarity(judge: nn.Module, pictures: Tensor) -> Tensor:
-    """How sure the judge is of the attribute that it is least sure of, from .5 to 1: (N,).
-
-    A face with glasses that are half there, or a mouth that is none, is unclear in one attribute
-    and so as a whole. What real faces reach is the measure of it, as for digits.
-    """
-    says = attribute_probabilities(judge, pictures)
-    return torch.maximum(says, 1 - says).amin(1)
-
-
-def clarity_threshold(judge: nn.Module, faces: Faces, keep: float = 0.95) -> float:
-    """The :func:`clarity` that a share ``keep`` of real ``faces`` reaches: from there on, clear."""
-    return clarity(judge, at_least_one(faces).float()).quantile(1 - keep).item()
-
-
-def recognition_threshold(judge: nn.Module, images: Images, keep: float = 0.95) -> float:
-    """The confidence that a share ``keep`` of real images reaches.
-
-    Confidence is the largest class probability. A picture is called *recognised* when its
-    confidence reaches this threshold: it then looks as much like some digit as all but the 5 %
-    least clear real ones do. Known limit: the judge takes a blank sheet for a 1 (chapter 1).
-    """
-    confidence = judge_probabilities(judge, at_least_one(images).float()).amax(1)
-    return confidence.quantile(1 - keep).item()
-
-
-def digit_shares(judge: nn.Module, pictures: Tensor, threshold: float) -> Tensor:
-    """Share of ``pictures`` recognised as each digit (10,); the ten sum to :func:`recognised`."""
-    probabilities = judge_probabilities(judge, pictures)
-    digits = probabilities.argmax(1)[probabilities.amax(1) >= threshold]
-    return torch.bincount(digits, minlength=10) / len(pictures)
-
-
-def recognised(judge: nn.Module, pictures: Tensor, threshold: float) -> float:
-    """Share of ``pictures`` whose largest class probability reaches ``threshold``."""
-    return digit_shares(judge, pictures, threshold).sum().item()
-
-
-def balance(judge: nn.Module, pictures: Tensor, threshold: float) -> float:
-    """How evenly the recognised ``pictures`` spread over the ten digits, in [0, 1].
-
-    One minus the total variation distance between their class shares and a tenth each: 1 when
-    every digit is as frequent, .1 when there is only one digit. Real MNIST reaches .98.
-    """
-    return _balance(digit_shares(judge, pictures, threshold))
-
-
-def _balance(shares: Tensor) -> float:
-    if not shares.any():
-        return 0.0
-    return 1 - (shares / shares.sum() - 0.1).abs().sum().item() / 2
 
 
 def sample_codes(codes: Codes, n: int, how: str, seed: int = 0) -> Tensor:
@@ -156,7 +76,7 @@ def interpolation_validity(
     differ = codes.labels[first] != codes.labels[second]
     first, second = first[differ][:pairs], second[differ][:pairs]
     path = interpolate(codes.mu[first], codes.mu[second], steps + 2)[1:-1]
-    return recognised(judge, decode_images(model, path.flatten(0, 1)), threshold)
+    return judges.recognised(judge, decode_images(model, path.flatten(0, 1)), threshold)
 
 
 def knn_accuracy(fitted: Codes, held_out: Codes, k: int = 10, limit: int = 10_000) -> float:
@@ -212,7 +132,7 @@ class Score:
 
     reconstruction: float  # held-out mean in nats (:func:`vaelib.training.evaluate`)
     kl: float  # likewise
-    rebuilt: float  # share of held-out images whose reconstruction is :func:`recognised`
+    rebuilt: float  # share of held-out images whose reconstruction is :func:`judges.recognised`
     right: float  # share of held-out images whose reconstruction's digit the judge still names
     recognised: dict[str, float]  # of decoded samples, by how they were drawn (`sample_codes`)
     balance: dict[str, float]  # likewise
@@ -234,28 +154,28 @@ def scoreboard(
     """All figures for one model. One to two seconds on two cores.
 
     Codes are sampled from what training images gave; everything else is held out. ``threshold`` is
-    the judge's (:func:`recognition_threshold` of ``test``, computed here if it is not given).
+    the judge's (:func:`judges.recognition_threshold` of ``test``), computed here if not given.
     """
     if threshold is None:
-        threshold = recognition_threshold(judge, test)
+        threshold = judges.recognition_threshold(judge, test)
     fitted = encode_images(model, train[:20_000], seed)
     held_out = encode_images(model, test, seed)
     means = evaluate(model, test, seed=seed)
     rebuilt = decode_images(model, held_out.mu)
-    named = judge_probabilities(judge, rebuilt).argmax(1)
+    named = judges.judge_probabilities(judge, rebuilt).argmax(1)
     drawn = {how: sample_codes(fitted, samples, how, seed) for how in SAMPLERS}
     drawn = {how: decode_images(model, z) for how, z in drawn.items()}
-    shares = {how: digit_shares(judge, x, threshold) for how, x in drawn.items()}
+    shares = {how: judges.digit_shares(judge, x, threshold) for how, x in drawn.items()}
     prior = sample_prior(samples, held_out.z.shape[1], seed)
     flat = held_out.mu.shape[1] == 2
     area = area_per_digit(held_out) if flat else None
     return Score(
         reconstruction=means.reconstruction,
         kl=means.kl,
-        rebuilt=recognised(judge, rebuilt, threshold),
+        rebuilt=judges.recognised(judge, rebuilt, threshold),
         right=(named == held_out.labels).double().mean().item(),
         recognised={how: share.sum().item() for how, share in shares.items()},
-        balance={how: _balance(share) for how, share in shares.items()},
+        balance={how: judges.evenness(share) for how, share in shares.items()},
         interpolation=interpolation_validity(model, judge, threshold, held_out, seed=seed),
         covered=mass_covered(fitted.z, held_out.z, prior),
         knn=knn_accuracy(fitted, held_out),

@@ -126,7 +126,7 @@ def conv_encoder(
     layers = []
     for before, after in zip((image_shape[0], *channels), channels):
         layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.SiLU()]
-    start = (channels[-1], *_start(image_shape, len(channels)))
+    start = (channels[-1], *halved(image_shape, len(channels)))
     return nn.Sequential(*layers, nn.Flatten(), *_dense((prod(start), *dense, outputs)))
 
 
@@ -135,7 +135,7 @@ def conv_decoder(
     dense: tuple[int, ...] = (),
 ):  # fmt: skip
     """Linear layers, then strided 4 x 4 transposed convolutions, each doubling H and W."""
-    start = (channels[0], *_start(image_shape, len(channels)))
+    start = (channels[0], *halved(image_shape, len(channels)))
     layers = [*_dense((latent_dim, *dense, prod(start))), nn.SiLU(), nn.Unflatten(1, start)]
     for before, after in zip(channels, (*channels[1:], image_shape[0])):
         layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.SiLU()]
@@ -149,7 +149,8 @@ def _dense(sizes: tuple[int, ...]) -> list[nn.Module]:
     return layers[:-1]
 
 
-def _start(image_shape, halvings: int) -> tuple[int, int]:
+def halved(image_shape: tuple[int, int, int], halvings: int) -> tuple[int, int]:
+    """Height and width after so many halvings; ValueError where they do not come out even."""
     _, height, width = image_shape
     factor = 2**halvings
     if height % factor or width % factor:
@@ -262,27 +263,3 @@ class Architecture:
     def asdict(self) -> dict:
         """The fields as plain data; ``Architecture(**architecture.asdict())`` is the same again."""
         return asdict(self)
-
-
-class Judge(nn.Module):
-    """A small convolutional classifier, trained apart from every autoencoder.
-
-    x (N, C, H, W), pixels in [0, 1] -> log-odds (N, outputs): of ten digits that exclude each
-    other by default, or of attributes that do not. Chapters 1 and 10 ask it what a decoded picture
-    shows; see :mod:`vaelib.metrics`.
-    """
-
-    def __init__(
-        self, image_shape: tuple[int, int, int] = (1, 28, 28),
-        channels: tuple[int, ...] = (32, 64), outputs: int = 10,
-    ):  # fmt: skip
-        super().__init__()
-        layers = []
-        for before, after in zip((image_shape[0], *channels), channels):
-            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
-        start = prod((channels[-1], *_start(image_shape, len(channels))))
-        self.features = nn.Sequential(*layers, nn.Flatten(), nn.Linear(start, 64), nn.ReLU())
-        self.classify = nn.Linear(64, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.classify(self.features(x))

@@ -422,7 +422,6 @@ def faces_from_folder(
                     f"{number or 'no'} faces {verb} {name!r} in {table}, expected at least "
                     f"{FEWEST}, for a mean. Add some, or take out the column"
                 )
-    pixels, first = None, ""
     for i, file in enumerate(tqdm(files, "your faces", unit=" faces", leave=False)):
         try:
             face, kind = _decode((pictures / file).read_bytes(), size)
@@ -430,7 +429,7 @@ def faces_from_folder(
             raise DataError(
                 f"{pictures / file}: {error}. Expected a picture for each line of {table}"
             ) from error
-        if pixels is None:
+        if i == 0:
             pixels, first = room(len(files), len(face), size), kind
         if kind != first:
             raise DataError(

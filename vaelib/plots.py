@@ -226,6 +226,5 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
 
 def _bare(ax: Axes) -> None:
     ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     ax.tick_params(length=0)

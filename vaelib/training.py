@@ -212,12 +212,10 @@ def _adam(parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
 
 
 def _record(epoch, start, means, model, valid, loss, config) -> Record:
-    held_out = (None,) * 3
-    if valid is not None:
-        try:
-            held_out = evaluate(model, valid, loss, config.beta, config.seed)
-        except FloatingPointError as error:  # lost since the last loss that was looked at
-            raise FloatingPointError(f"after epoch {epoch} at lr {config.lr}, {error}") from None
+    try:
+        held_out = () if valid is None else evaluate(model, valid, loss, config.beta, config.seed)
+    except FloatingPointError as error:  # lost since the last loss that was looked at
+        raise FloatingPointError(f"after epoch {epoch} at lr {config.lr}, {error}") from None
     return Record(epoch, time.perf_counter() - start, *means.tolist(), *held_out)
 
 

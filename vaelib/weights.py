@@ -20,7 +20,8 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
 from vaelib.flow import Flow
-from vaelib.models import Architecture, Judge
+from vaelib.judges import Judge
+from vaelib.models import Architecture
 
 FOLDER = Path(__file__).parent / "weights"
 SCORES = FOLDER / "scores.json"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from browsing import opened
 from explorers import EXPLORERS, HANDLES, LEVELS, PICTURES, awake, press_arrow, settle
-from test_explore import node
+from javascript import node
 
 from project import ROOT
 from set_up import find_firefox

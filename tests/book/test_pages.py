@@ -28,6 +28,7 @@ EVERY_CHAPTER = pytest.mark.parametrize("page", PAGES)
 EVERY_WAY = pytest.mark.parametrize(
     ("page", "dark", "width"),
     [*((page, *way) for page in ALL for way in WAYS), (CHAPTER, True, 390)],
+    ids=lambda value: {False: "light", True: "dark"}.get(value),
 )
 
 

@@ -1,10 +1,7 @@
 """The explorers, one file each: what a cell calls, and its still picture. See ``widgets.py``.
 
-To add one, write a file here and its JavaScript in ``vaelib/static``. In a cell::
-
-    from vaelib import explore
-
-    explore.latent_explorer("ae-mnist-2d", "vae-mnist-2d")
+To add one, write a file here and its JavaScript in ``vaelib/static``. A cell calls it by
+``vaelib.explore``, as in ``explore.latent_explorer("ae-mnist-2d", "vae-mnist-2d")``.
 """
 
 from importlib import import_module

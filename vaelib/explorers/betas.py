@@ -42,8 +42,7 @@ def beta_explorer(beta: float = 1) -> Explorer:
         # The prior's square where nearly all codes lie in it, otherwise one that holds them all.
         inside = (codes.abs() <= PRIOR[1]).all(1).float().mean()
         box = PRIOR if inside > 0.98 else square_box(codes)
-        plane.set(xlim=box[:2], ylim=box[2:])
-        plane.set(xlabel=f"$z_{{{first}}}$", ylabel=f"$z_{{{second}}}$")
+        plane.set(xlim=box[:2], ylim=box[2:], xlabel=f"$z_{{{first}}}$", ylabel=f"$z_{{{second}}}$")
         rate, distortion = (float(tensors[key][position]) for key in ("rate", "distortion"))
         says = f"rate {rate:.1f} nats, distortion {distortion:.1f} nats, {int(active.sum())} active"
         figure.suptitle(f"β = {beta:g}: {says}")

