@@ -14,9 +14,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = ("notebooks", "book", "live")
-# Of the slow files the two longest: begun first, they run side by side, and nobody waits for the
-# book that one of them builds.
-LONGEST = ("tests/book/test_explorers.py", "tests/notebooks/test_colab.py")
+# The longest files, of the quick and of the slow, are begun first: nobody waits at the end for the
+# other, or at the beginning for the book that one of them builds.
+LONGEST = (
+    "tests/test_explore.py", "tests/test_weights.py", "tests/test_data.py",
+    "tests/book/test_explorers.py", "tests/notebooks/test_colab.py",
+)  # fmt: skip
 SAID = "said of a chapter"
 
 
@@ -32,12 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A broken function should be reported in seconds, not after ten minutes of chapters."""
 
-    def turn(item: pytest.Item) -> tuple[bool, bool, bool]:
+    def turn(item: pytest.Item) -> tuple[bool, int, bool]:
         slow = any(item.get_closest_marker(mark) for mark in SLOW)
-        longest = item.nodeid.partition("::")[0] in LONGEST
-        other = slow and not longest
+        file = item.nodeid.partition("::")[0]
+        place = LONGEST.index(file) if file in LONGEST else len(LONGEST)
         # Of the others first those that need no book: it may still be in the making.
-        return slow, other, other and item.get_closest_marker("book") is not None
+        return slow, place, slow and item.get_closest_marker("book") is not None
 
     items.sort(key=turn)
 
