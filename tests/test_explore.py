@@ -19,6 +19,7 @@ import ipywidgets
 import pytest
 import torch
 import traitlets
+from explorers import EXPLORERS
 from javascript import JS, assert_unit_tests_pass, node
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -670,6 +671,8 @@ STILLS = {
 
 def test_each_explorer_has_a_still():
     assert STILLS.keys() >= SHOWN.keys()
+    called = {case.call.partition("(")[0] for case in EXPLORERS.values()}
+    assert {call.partition("(")[0] for call in SHOWN} == called
 
 
 @pytest.mark.parametrize("call", STILLS)

@@ -349,8 +349,8 @@ def names() -> dict:
     made |= {"History": training.History, "Architecture": models.Architecture, "VAE": models.VAE}
     return made | {
         "torch": torch, "nn": nn, "weight_files": weight_files, "avatars": avatars, "data": data,
-        "evaluation": evaluation, "explore": explore, "latent": latent, "losses": losses,
-        "metrics": metrics, "weights": weights,
+        "evaluation": evaluation, "explore": explore, "judges": judges, "latent": latent,
+        "losses": losses, "metrics": metrics, "weights": weights,
     }  # fmt: skip
 
 

@@ -498,6 +498,7 @@ PAGES = {
     "pad.js": "a_drawing_has|drawn_digit|the_pad|drawing_back",
     "replay.js": MOVES.format("replay") + "|the_replay|replay_shows",
     "betas.js": MOVES.format("betas") + "|each_beta|slider_over_beta|decoder_that_does",
+    "flow.js": MOVES.format("noise"),
     "reparameterise.js": MOVES.format("reparameterise")
     + r"|decoded_sample|dragging_z|leave_a_trail|hundred_draws",
     "playground.js": MOVES.format("playground") + f"|{PLAYED}",

@@ -321,12 +321,10 @@ FACE_JUDGE = {
     "epochs": 5, "batch_size": 128, "lr": 2e-3, "seed": 0,
     "spoiled": 0.3, "blur": 1.0, "shift": 0,
 }  # fmt: skip
-FACE_NETWORK = {
-    "image_shape": (3, 64, 64), "channels": (32, 64, 96), "outputs": len(avatars.NAMES)
-}  # fmt: skip
+FACE_NETWORK = {"image_shape": (3, 64, 64), "outputs": len(avatars.NAMES)}
 # A second one, of another seed and build: what one judge helped to choose, the other reports.
 FACE_JUDGES = {
-    "judge-avatars": (FACE_JUDGE, {}),
+    "judge-avatars": (FACE_JUDGE, {"channels": (32, 64, 96)}),
     "judge-avatars-2": ({**FACE_JUDGE, "seed": 1}, {"channels": (24, 48, 64)}),
 }
 
@@ -339,7 +337,8 @@ FLOWS = {
 
 
 def targets() -> dict[str, dict]:
-    """Name -> recipe: everything that decides the numbers, as plain data."""
+    """Name -> recipe: all that decides the weights, as plain data. Not ``scored``: after a change
+    of it, ``train_weights.py --score``; nor ``curve``, which is noted while training."""
     source = {"data": "MNIST, 60,000 training images", "md5": data.MNIST_MD5}
     recipes = {"judge-mnist": {**source, "judge": JUDGE}}
     for name, digits in DIGITS.items():

@@ -22,7 +22,7 @@ class Judge(nn.Module):
     """A small convolutional classifier, trained apart from every autoencoder.
 
     x (N, C, H, W), pixels in [0, 1] -> log-odds (N, outputs): of ten digits that exclude each
-    other by default, or of attributes that do not. Chapters 1 and 10 ask it what a decoded picture
+    other by default, or of attributes that do not. The chapters ask it what a decoded picture
     shows.
     """
 

@@ -48,7 +48,7 @@ def official(tmp_path_factory):
     return root
 
 
-def test_chapter_6_runs_on_photographs(official, tmp_path, monkeypatch):
+def test_chapter_10_runs_on_photographs(official, tmp_path, monkeypatch):
     notebook = nbformat.read(CHAPTER, as_version=4)
     changes = {
         'FACES = "avatars"': 'FACES = "celeba"',

@@ -1,4 +1,4 @@
-"""A VAE that trains in the page, and the museum of mistakes that can be made there."""
+"""The playground (a module of that name would hide the function) and its museum of mistakes."""
 
 import traitlets
 
