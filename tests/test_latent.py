@@ -273,10 +273,12 @@ def test_a_straight_path_leaves_the_sphere_that_a_spherical_path_keeps_to():
     assert arc == pytest.approx(1, abs=0.15)
 
 
-def test_a_spherical_path_in_one_direction_is_straight():
-    start = torch.tensor([1.0, 2.0, 3.0])
-    path = interpolate(start, 2 * start, 5, spherical=True)
-    torch.testing.assert_close(path, interpolate(start, 2 * start, 5), atol=1e-4, rtol=1e-4)
+# Of the first the cosine is rounded to less than 1, of the others it is 1 or -1.
+@pytest.mark.parametrize(("start", "times"), [((1, 2, 3), 2), ((0, 2, 0), 2), ((0, 2, 0), -1)])
+def test_a_spherical_path_in_one_direction_or_to_the_opposite_code_is_straight(start, times):
+    start = torch.tensor(start).float()
+    path = interpolate(start, times * start, 5, spherical=True)
+    torch.testing.assert_close(path, interpolate(start, times * start, 5), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("spherical", [False, True])
