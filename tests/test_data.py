@@ -929,6 +929,11 @@ def test_each_image_needs_one_label(shape):
     assert str(error.value).endswith(f"got {shape}")
 
 
+def test_labels_are_a_tensor():
+    with pytest.raises(ValueError, match=r"2 images need labels \(2,\), got list"):
+        Images(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), [0, 1])
+
+
 @given(st.integers(1, 40), st.integers(1, 50))
 def test_batches_are_all_images_in_order(n, batch_size):
     images = bars(n)

@@ -128,6 +128,16 @@ def test_the_transform_of_a_standard_normal_is_uniform_and_of_another_is_not():
         assert stats.kstest(probability_integral_transform(other).numpy(), "uniform").pvalue < 1e-3
 
 
+def test_codes_that_hold_nan_have_no_picture_and_no_place():
+    z = code(20, 2)
+    z[3, 1] = z[3, 0] = z[7, 0] = math.nan
+    with pytest.raises(ValueError, match="2 of 20 codes hold NaN"):
+        decode_images(TINY.build(), z)
+    for odd in (z, None, "x"):
+        with pytest.raises(ValueError, match="codes are a tensor without NaN, got"):
+            probability_integral_transform(odd)
+
+
 # --- Grids ----------------------------------------------------------------------------------
 
 
@@ -174,7 +184,7 @@ def test_a_box_grid_is_even_between_its_corners():
 @pytest.mark.parametrize("latents", [1, 3])
 def test_a_grid_of_two_latents_is_no_manifold_of_one_or_of_three(latents):
     model = replace(TINY, latent_dim=latents).build()
-    with pytest.raises(ValueError, match=r"VAE cannot take .*\(9, 2\).*for a plane K = 2"):
+    with pytest.raises(ValueError, match=r"cannot take .*\(9, 2\).*codes \(N, K\) of its own"):
         manifold(model, quantile_grid(3))
 
 

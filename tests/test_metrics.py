@@ -283,6 +283,8 @@ def test_uniformity_is_0_when_even_and_near_1_in_one_cell():
     even = torch.special.ndtri(torch.cartesian_prod(u, u))
     assert metrics.uniformity_2d(even) == pytest.approx(0, abs=1e-6)
     assert metrics.uniformity_2d(even, cells=1) == 0
+    with pytest.raises(ValueError, match="codes are a tensor without NaN"):
+        metrics.uniformity_2d(even * math.nan)
     assert metrics.uniformity_2d(torch.full((50, 2), 0.1)) == pytest.approx(0.99)
     assert metrics.uniformity_2d(torch.full((50, 2), 40.0)) == pytest.approx(0.99)  # its CDF is 1
 

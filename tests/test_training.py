@@ -436,7 +436,7 @@ def test_a_weight_of_the_kl_that_is_negative_or_not_finite_is_refused_at_once(na
 @pytest.mark.parametrize(
     ("name", "value"),
     [("epochs", 0.5), ("epochs", "3"), ("batch_size", 1.5), ("batch_size", None), ("seed", 1.5),
-     ("seed", None), ("lr", "1"), ("beta", None), ("warmup_epochs", "0")],
+     ("seed", None), ("seed", 2**63), ("lr", "1"), ("beta", None), ("warmup_epochs", "0")],
 )  # fmt: skip
 def test_a_config_of_another_type_is_refused_in_one_sentence(name, value):
     with pytest.raises(ValueError, match=f"{name} .*, got {value!r}"):

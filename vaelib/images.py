@@ -33,10 +33,10 @@ class Images:
                 f"pixels are uint8 (N, C, H, W); got {self.pixels.dtype} "
                 f"{tuple(self.pixels.shape)}. See Images.from_float for pixels in [0, 1]."
             )
-        if self.labels.shape != (expected := self._shape_of_labels()):
-            raise ValueError(
-                f"{len(self.pixels)} images need labels {expected}, got {tuple(self.labels.shape)}"
-            )
+        given, expected = getattr(self.labels, "shape", None), self._shape_of_labels()
+        if given != expected:
+            given = type(self.labels).__name__ if given is None else tuple(given)
+            raise ValueError(f"{len(self.pixels)} images need labels {expected}, got {given}")
 
     def _shape_of_labels(self) -> tuple[int, ...]:
         return (len(self.pixels),)
@@ -82,9 +82,7 @@ class Images:
         self, batch_size: int, generator: torch.Generator | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (x, labels), x float32 (N, C, H, W) in [0, 1]; shuffled if a generator is given.
-
-        The last batch may be smaller. Raises ValueError for batches of no image.
-        """
+        The last batch may be smaller. Raises ValueError for batches of no image."""
         whole(1, batch_size=batch_size)
         order = None
         if generator is not None:

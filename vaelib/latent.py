@@ -66,6 +66,8 @@ def decode_images(model: nn.Module, z: Tensor, batch_size: int = BATCH) -> Tenso
     device = device_of(model)
     model.eval()
     with taking(model, z):
+        if z.isnan().any():
+            raise ValueError(f"{int(z.isnan().any(-1).sum())} of {len(z)} codes hold NaN")
         parts = [model.decode(part.to(device)).sigmoid().cpu() for part in z.split(batch_size)]
     return torch.cat(parts)
 
@@ -82,6 +84,8 @@ def probability_integral_transform(z: Tensor) -> Tensor:
     If an entry follows N(0, 1), its transform is uniform on (0, 1). Feed it sampled codes, not
     means: it is the aggregate of the samples that a VAE pulls towards the prior (chapter 9).
     """
+    if not isinstance(z, Tensor) or z.isnan().any():
+        raise ValueError(f"codes are a tensor without NaN, got {z!r:.60}")
     return torch.special.ndtr(z)
 
 

@@ -199,9 +199,7 @@ def negative_elbo(
 
 def elbo(logits: Tensor, x: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
     """The evidence lower bound of a Bernoulli decoder, (N,), nats: below log p(x) on average.
-
-    One sample of z per image: ``logits`` decode a z drawn from N(mu, sigma^2).
-    """
+    One sample of z per image: ``logits`` decode a z drawn from N(mu, sigma^2)."""
     return -negative_elbo(logits, x, mu, log_var).loss
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vaelib import judges
+from vaelib import judges, latent
 from vaelib.images import Images, whole
 from vaelib.latent import Codes, decode_images, encode_images, interpolate, sample_prior
 from vaelib.losses import kl_divergence
@@ -98,7 +98,7 @@ def ks_distance(z: Tensor) -> Tensor:
     The largest gap between the empirical CDF and the normal CDF. Quote D, not its p-value: with
     10,000 codes a D of .0136 already rejects at the 5 % level (chapter 9). Feed it sampled codes.
     """
-    u = torch.special.ndtr(z.double()).sort(dim=0).values
+    u = latent.probability_integral_transform(z.double()).sort(dim=0).values
     n = len(u)
     steps = torch.arange(n + 1, dtype=torch.float64)[:, None] / n
     return torch.maximum((steps[1:] - u).amax(0), (u - steps[:-1]).amax(0))
@@ -113,7 +113,7 @@ def uniformity_2d(z: Tensor, cells: int = 10) -> float:
     about .04 with 10,000 codes and 10 x 10 cells.
     """
     whole(1, cells=cells)
-    u = torch.special.ndtr(z)
+    u = latent.probability_integral_transform(z)
     index = (u * cells).long().clamp(0, cells - 1)
     share = torch.bincount(index[:, 0] * cells + index[:, 1], minlength=cells**2) / len(z)
     return (share - 1 / cells**2).abs().sum().item() / 2

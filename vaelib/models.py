@@ -185,7 +185,7 @@ def taking(model: nn.Module, x: Tensor):
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"{type(model).__name__} cannot take {x.dtype} {tuple(x.shape)}, but images "
-            f"(N, C, H, W) or codes (N, K) of its own shape, for a plane K = 2: {str(error)[:200]}"
+            f"(N, C, H, W) or codes (N, K) of its own shape: {str(error)[:200]}"
         ) from error
 
 

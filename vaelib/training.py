@@ -45,7 +45,7 @@ class Config:
 
     def __post_init__(self):
         whole(1, epochs=self.epochs, batch_size=self.batch_size)
-        whole(0, seed=self.seed)
+        whole(0, 2**63 - 1, seed=self.seed)  # as torch has it
         above_0(lr=self.lr)
         at_least_0(beta=self.beta, warmup_epochs=self.warmup_epochs)
 
@@ -186,9 +186,7 @@ def evaluate(
     batch_size: int = 1000,
 ) -> LossTerms:  # fmt: skip
     """Means over ``images`` of the three loss terms, as floats, in nats; one sampled z an image.
-
-    Raises as :func:`fit` does.
-    """
+    Raises as :func:`fit` does."""
     device, images = device_of(model), at_least_one(images)
     generator = torch.Generator(device).manual_seed(seed)
     model.eval()
@@ -221,9 +219,7 @@ def _record(epoch, start, means, model, valid, loss, config) -> Record:
 
 def _checked_mean(terms: LossTerms, x: Tensor, where: str) -> Tensor:
     """The mean loss of a batch, once each of its terms is one number per image and it is finite.
-
-    The KL alone may be infinite: at beta 0 it is told and not minimised.
-    """
+    The KL alone may be infinite: at beta 0 it is told and not minimised."""
     if getattr(terms, "_fields", None) != LossTerms._fields:
         raise ValueError(
             f"a loss function returns LossTerms({', '.join(LossTerms._fields)}), of which the "
