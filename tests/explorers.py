@@ -105,6 +105,14 @@ HANDLE = """(handle) => {
 }"""
 
 
+# Whatever lies over the middle of a slider is the slider.
+BARE = """(handle) => {
+  handle.scrollIntoView({ block: "end" });
+  const { left, top, width, height } = handle.getBoundingClientRect();
+  return handle.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+}"""
+
+
 def far_from_its_end(handle: Locator) -> int:
     """+1 where a slider has more room to the right, else -1."""
     x, _, left, right = handle.evaluate(HANDLE)

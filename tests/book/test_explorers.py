@@ -15,6 +15,7 @@ import torch
 from browsing import Visit, listen, new_context, opened
 from explorers import (
     AE,
+    BARE,
     EXPLORERS,
     HANDLE,
     HANDLES,
@@ -484,6 +485,19 @@ def test_on_a_phone_the_picture_stays_in_sight_while_a_finger_moves_its_slider(
             assert handle.evaluate(SEEN_WITH), label
             assert drawings(page, ".vaelib-sight canvas") != before, label
             lift()
+        assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
+
+
+@pytest.mark.parametrize("name", ["kl", "explorer"])
+def test_on_a_low_or_a_narrow_screen_no_picture_lies_over_a_slider(browser, small_address, name):
+    with opened(browser, f"{small_address}chapters/{name}.html") as (page, visit):
+        awake(page)
+        # A laptop at 250 %, a phone whose screen is shared, a small phone.
+        for width, height in ((512, 288), (390, 380), (320, 568)):
+            page.set_viewport_size({"width": width, "height": height})
+            settle(page)
+            for handle in page.locator(HANDLES).all():
+                assert handle.evaluate(BARE), (width, height, handle.get_attribute("aria-label"))
         assert (visit.errors, visit.failed, visit.outside) == ([], [], [])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from browsing import opened
-from explorers import drawings, says
+from explorers import BARE, drawings, says
 
 from bench_page import ASKED
 from vaelib import explore
@@ -193,3 +193,9 @@ def test_its_scripts_weigh_80_kb_at_most(browser, place, small):
         assert weight + len(explore.Canvas._esm) <= 80_000
         if place.startswith("http"):
             assert weight > 40_000
+
+
+def test_on_a_phone_held_across_no_picture_lies_over_a_switch(browser, place):
+    with playing(browser, place, viewport={"width": 667, "height": 375}) as page:
+        for control in page.locator(".vaelib-play-controls :is(input, select)").all():
+            assert control.evaluate(BARE)

@@ -85,6 +85,12 @@ test("a digit is chosen among ten pictures, and Python hears of it; after a draw
   assert.ok(el.classes.has("vaelib-wide"), "it takes the room of three columns");
 });
 
+test("a second finger, or a palm, draws nothing and leaves the stroke as it is", async () => {
+  const { pad, marked } = await view();
+  pad.dispatchEvent(Object.assign(new Event("pointerdown"), { clientX: 10, clientY: 10, isPrimary: false }));
+  assert.notEqual(marked(), -1, "nothing is drawn");
+});
+
 test("of a code under the pointer there is a card with what is decoded from it", async () => {
   const { el, map, ink } = await view();
   const [card] = el.all((one) => one.classes?.has("vaelib-card"));

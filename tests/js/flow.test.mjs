@@ -18,6 +18,7 @@ test("a point is at its steps at their times, and between them on a straight lin
 test("a way is as long as its steps, over the line between its ends", () => {
   assert.equal(detour(WAY), 7 / 5);
   assert.equal(detour(WAY.slice(0, 2)), 1);
+  assert.equal(detour([WAY[0], WAY[0]]), 1, "a way that is not walked yet");
 });
 
 test("a midpoint step is exact where the velocity is linear in time, and looks halfway", () => {

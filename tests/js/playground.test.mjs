@@ -337,6 +337,9 @@ test("nothing is drawn before there is a look, nor anew after a reset; then a ma
   assert.equal(strokes(), 9);
   says({ steps: 10, judged: 10 });
   assert.equal(curves.drawn("stroke").at(-1).path.length, 1, "the curves begin again");
+  press("Reset");
+  for (const steps of [5000, 10, 20]) says({ steps, judged: steps });
+  assert.equal(curves.drawn("stroke").at(-1).path.length, 2, "a look from before the reset that comes after it leaves no line");
   const hidden = await playing();
   Object.assign(hidden.curves, { clientWidth: 0 });
   Object.assign(hidden.canvas("Codes of"), { clientWidth: 0 });
@@ -435,6 +438,22 @@ test("a page that is out of sight does not train; one that is left ends its work
   }
 });
 
+test("one that is left before its digits have come makes no worker", async () => {
+  const leaving = new AbortController();
+  globalThis.Worker = class {
+    constructor() {
+      assert.fail("who would end it?");
+    }
+  };
+  const slow = async (path) => {
+    if (path.endsWith("worker.js")) leaving.abort();
+    return load(path);
+  };
+  const model = modelOf({ ...VAE, museum: MUSEUM, colours: COLOURS });
+  const mounting = playground.mount({ model, el: document.createElement("div"), load: slow, patiently: (work) => work, signal: leaving.signal });
+  await assert.rejects(mounting, { name: "AbortError" });
+});
+
 test("the button says what it would do; a step stops the training", async () => {
   const { press, button, told } = await playing();
   press("Play");
@@ -494,9 +513,18 @@ test("in the book the address sets the switches and keeps up with them; in a not
     const { model, told } = await playing();
     assert.deepEqual(["beta", "seed", "mistake"].map(model.get), [4, 7, "second"]);
     assert.deepEqual(told.find(([what]) => what === "seed"), ["seed", 7]);
+    const clock = stopped();
+    model.set("warm_up", 10);
+    clock.tick(299);
     model.set("warm_up", 100);
+    clock.tick(299);
+    assert.deepEqual(replaced, [], "not with each step: browsers allow a hundred in half a minute");
+    clock.tick(1);
     assert.deepEqual(replaced.at(-1), ["kept", "", "#beta=4&warm_up=100&seed=7&exhibit=2"]);
     for (const [name, value] of Object.entries(VAE)) model.set(name, value);
+    clock.tick(300);
+    clock.goOn();
+    assert.equal(replaced.length, 2);
     assert.deepEqual(replaced.at(-1), ["kept", "", "https://book.org/a/chapters/train.html"], "where all is as it was there is none");
   });
   globalThis.location = { hash: "#beta=4" };
@@ -517,8 +545,9 @@ test("a link is copied for six seconds' notice; where nothing can be copied it i
     Object.defineProperty(globalThis, "navigator", { value: { clipboard }, configurable: true });
     await inBook("#some-heading", async () => {
       const { model, press, button, el } = await playing();
-      model.set("beta", 4);
       const clock = stopped();
+      model.set("beta", 4);
+      clock.tick(300);
       assert.equal(button("Copy link").hidden, false);
       press("Copy link");
       await wait();

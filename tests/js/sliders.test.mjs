@@ -88,7 +88,7 @@ function sliderOf(parts) {
   return { made, querySelector: (wanted) => Object.entries(made).find(([name]) => wanted.includes(kinds[name]))?.[1] ?? null };
 }
 
-test("each slider's handle and readout get its label's name, once there are such, and no title says null; what has a name keeps it", () => {
+test("each slider's handle and readout get its label's name, once there are such, and no title says null; what has a name keeps it, and all fields their keys", () => {
   let repair, watched;
   globalThis.MutationObserver = class {
     constructor(work) {
@@ -104,18 +104,22 @@ test("each slider's handle and readout get its label's name, once there are such
   const all = { handle: {}, label: { textContent: "z1", title: "null" }, readout: {} };
   const { handle, label, readout } = all;
   const sliders = [sliderOf(all), sliderOf({ label, readout }), sliderOf({ handle, readout }), sliderOf({ handle, label: { textContent: "β", title: "a title" } })];
-  const box = { querySelectorAll: () => sliders };
+  const fields = [sliderOf({ map: {} }).made.map];
+  const box = { querySelectorAll: (wanted) => (wanted === ".widget-slider" ? sliders : wanted === "input, select, [tabindex]" ? fields : assert.fail(wanted)) };
   const leaving = new AbortController();
   nameSliders(box, leaving.signal);
-  const said = () => sliders.map(({ made }) => [made.handle?.attributes["aria-label"], made.handle?.attributes["data-lm-suppress-shortcuts"], made.readout?.attributes["aria-label"], made.label?.title]);
-  const named = ["z1", "true", "z1, typed", undefined];
-  const other = ["β", "true", undefined, "a title"];
-  assert.deepEqual(said(), [named, [undefined, undefined, undefined, undefined], [undefined, undefined, undefined, undefined], other]);
+  const said = () => sliders.map(({ made }) => [made.handle?.attributes["aria-label"], made.readout?.attributes["aria-label"], made.label?.title]);
+  const [named, other, none] = [["z1", "z1, typed", undefined], ["β", undefined, "a title"], [undefined, undefined, undefined]];
+  assert.deepEqual(said(), [named, none, none, other]);
+  const marks = () => fields.map(({ attributes }) => attributes["data-lm-suppress-shortcuts"]);
+  assert.deepEqual(marks(), ["true"], "JupyterLab leaves the keys to all that takes some");
+  fields.push(sliderOf({ select: {} }).made.select);
   sliders[1] = sliderOf(all); // they appear after the explorer
   sliders[0].made.label.textContent = "another";
   assert.equal(watched, box);
   repair();
-  assert.deepEqual(said(), [named, named, [undefined, undefined, undefined, undefined], other]);
+  assert.deepEqual(said(), [named, named, none, other]);
+  assert.deepEqual(marks(), ["true", "true"]);
   leaving.abort();
   assert.equal(watched, null);
 });

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import "./surface.mjs";
-import { start } from "../../vaelib/static/start.js";
+
+globalThis.vaelibLoad = () => {}; // as on a page of the book: what has come is shared, and begun() forgets it
+const { start } = await import("../../vaelib/static/start.js");
 
 globalThis.Blob = class {
   constructor([code]) {
@@ -105,6 +107,21 @@ test("what a reader has not come to asks for its sliders alone; in sight it is m
   const first = await mount.load("vaelib/one.js");
   assert.equal(await mount.load("vaelib/one.js"), first);
   assert.equal(asked.length, 5);
+});
+
+test("in a notebook each explorer asks its own kernel; in the book they share what has come", async () => {
+  const inBook = globalThis.vaelibLoad;
+  for (const [where, total] of [[undefined, 2], [inBook, 1]]) {
+    globalThis.vaelibLoad = where;
+    globalThis.vaelibCache.clear();
+    const views = await Promise.all([1, 2].map((view) => import(`../../vaelib/static/start.js?${total}${view}`)));
+    let asked = 0;
+    const load = async (path) => (path === "vaelib/sliders.js" && asked++, Buffer.from(SCRIPTS[path.replace("vaelib/", "")]));
+    const model = { get: () => "bare" };
+    for (const view of views) view.start({ model, el: document.createElement("div"), load, patiently: (work) => work, say() {}, signal: new AbortController().signal });
+    await settled();
+    assert.equal(asked, total);
+  }
 });
 
 test("while it loads there is a word; in the book nothing is loaded before the page has been painted", async () => {

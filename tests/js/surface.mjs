@@ -154,6 +154,13 @@ export function resized(element, side) {
   for (const { watched, tell } of observers) if (watched.has(element)) tell();
 }
 
+const page = new EventTarget();
+/** Another zoom of the browser: so many of the screen's pixels for each of the page's. */
+export function zoomed(ratio) {
+  globalThis.devicePixelRatio = ratio;
+  page.dispatchEvent(new Event("resize"));
+}
+
 export const layers = []; // every canvas that was made, in order
 Object.assign(globalThis, {
   document: {
@@ -166,6 +173,7 @@ Object.assign(globalThis, {
     querySelectorAll: () => [],
     documentElement: { dataset: {} },
   },
+  addEventListener: page.addEventListener.bind(page),
   getComputedStyle: () => ({ fontSize: "16px" }),
   requestAnimationFrame: (frame) => frame(),
   cancelAnimationFrame: () => {},
@@ -259,10 +267,10 @@ export async function load(path) {
   return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
 }
 
-/** An explorer's view, mounted: its element, its model, the canvases that it made, and what takes it from the page. */
+/** An explorer's view of traits, or of a model, mounted: its element, its model, the canvases that it made, and what takes it from the page. */
 export async function mounted(explorer, traits, loaded = load) {
   const el = new Element("div");
-  const [before, one, leaving] = [layers.length, model(traits), new AbortController()];
+  const [before, one, leaving] = [layers.length, traits.get ? traits : model(traits), new AbortController()];
   await explorer.mount({ model: one, el, load: loaded, patiently: (work) => work, signal: leaving.signal });
   return { el, model: one, made: layers.slice(before), leave: () => leaving.abort() };
 }

@@ -1,7 +1,7 @@
 // What the explorers show, mounted in node on canvases that note it. In browsers, moved by hand: tests/book.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { layers, load, mounted, near, oneLayer, resized } from "./surface.mjs";
+import { layers, load, model as widget, mounted, near, oneLayer, resized } from "./surface.mjs";
 import { network, readSafetensors, sigmoid } from "../../vaelib/static/engine.js";
 import { PlaneMap } from "../../vaelib/static/plane.js";
 import * as betas from "../../vaelib/static/betas.js";
@@ -50,7 +50,18 @@ test("at the prior's scale maps and sliders reach from -4 to 4, and the point co
   assert.deepEqual([model.get("low"), model.get("high"), model.get("z1"), model.get("z2")], [-4, 4, 4, -4]);
   model.set("zoom", false);
   assert.deepEqual([model.get("low"), model.get("high"), model.get("z1")], [-6, 7, 4]);
-  assert.deepEqual(latent.limits(model), { zoom: [0, 1, 1], cdf: [0, 1, 1], z1: [-6, 7, 0.05], z2: [-6, 7, 0.05] });
+  assert.deepEqual(latent.limits(model), { zoom: [0, 1, 1], cdf: [0, 1, 1], z1: [-7, 7, 0.05], z2: [-7, 7, 0.05] });
+});
+
+test("an address may lead beyond the scale that the page begins with: zoomed out maps and sliders reach the point", async () => {
+  const zoomed = widget({ ...LATENT, zoom: true, low: -4, high: 4 });
+  assert.deepEqual(latent.limits(zoomed).z1, [-7, 7, 0.05]);
+  // As keepState puts it there, and as a slider holds a value whose limits move.
+  zoomed.set({ zoom: false, z1: 5.5 });
+  for (const name of ["low", "high"])
+    zoomed.on(`change:${name}`, () => zoomed.set("z1", Math.min(zoomed.get("high"), Math.max(zoomed.get("low"), zoomed.get("z1")))));
+  const { model } = await mounted(latent, zoomed);
+  assert.deepEqual(["low", "high", "z1"].map((name) => model.get(name)), [-6, 7, 5.5]);
 });
 
 // --- the tour of the digits ----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 import { digitChoice, loadDigits } from "./digits.js";
 import { network, posterior, readSafetensors, sigmoid } from "./engine.js";
 import { drawingPad } from "./pad.js";
-import { cardOf, DIGIT, element, fitMaps, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
+import { cardOf, DIGIT, element, fitMaps, pairOf, paintPicture, pictureFrame, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 // What a reader moves, and how far it goes: see keepState.
@@ -78,9 +78,8 @@ export async function mount({ model, el, load, signal }) {
     const at = posterior(encode(pixels));
     paintPicture(pictures[0][0], pixels, DIGIT);
     show(at);
-    const numbers = (pair) => `(${pair.map((value) => value.toFixed(2).replace("-", "−")).join(", ")})`;
     const near = neighbours(mu.data, labels.data, at.mu);
-    note.textContent = `μ = ${numbers(at.mu)}, σ = ${numbers(at.sigma)}. The ${NEIGHBOURS} nearest test images: ${near.join(" ")}.`;
+    note.textContent = `μ = ${pairOf(at.mu)}, σ = ${pairOf(at.sigma)}. The ${NEIGHBOURS} nearest test images: ${near.join(" ")}.`;
     canvas.setAttribute("aria-label", `Map of the codes; the drawing lies near a ${near[0]}`);
     say(note.textContent);
   }

@@ -71,7 +71,7 @@ const distance = (a, b) => Math.hypot(...a.map((value, k) => value - b[k]));
 /** How many times as long a way is as the straight line between its ends. */
 export function detour(way) {
   const long = way.slice(1).reduce((sum, point, i) => sum + distance(point, way[i]), 0);
-  return long / distance(way[0], way.at(-1));
+  return long / distance(way[0], way.at(-1)) || 1; // not walked yet
 }
 
 export async function mount({ model, el, load, signal }) {

@@ -1,11 +1,12 @@
 // The latent explorer: models side by side, one point. Each pane shows its model's codes and what it decodes at the point.
 import { network, readSafetensors, sigmoid } from "./engine.js";
-import { cardOf, DIGIT, element, fitMaps, inSight, makeDraggable, oncePerFrame, paintPicture, quietSpeaker, sideBySide } from "./page.js";
+import { cardOf, DIGIT, element, fitMaps, inSight, makeDraggable, oncePerFrame, pairOf, paintPicture, quietSpeaker, sideBySide } from "./page.js";
 import { PlaneMap } from "./plane.js";
 
 // What a reader moves, and how far it goes: see keepState.
 export const limits = (model) => {
-  const z = [model.get("low"), model.get("high"), STEP];
+  const far = Math.max(PRIOR[1], ...model.get("panes").flatMap(({ box }) => box.map(Math.abs)));
+  const z = [-far, far, STEP];
   return { zoom: [0, 1, 1], cdf: [0, 1, 1], z1: z, z2: z };
 };
 
@@ -32,14 +33,17 @@ export async function mount({ model, el, load, signal }) {
   const speak = quietSpeaker(el);
 
   const point = () => [model.get("z1"), model.get("z2")];
+  const set = (traits) => {
+    model.set(traits);
+    model.save_changes();
+  };
   const update = oncePerFrame(() => {
     const sentences = panes.map((pane) => pane.update(point()));
     speak(`z1 = ${point()[0].toFixed(2)}, z2 = ${point()[1].toFixed(2)}. ${sentences.join(" ")}`);
   });
   const moveTo = (z) => {
     const [z1, z2] = z.map((value) => Math.round(value / STEP) * STEP);
-    model.set({ z1, z2 });
-    model.save_changes();
+    set({ z1, z2 });
   };
   const choose = () => {
     through.checked = model.get("cdf");
@@ -54,23 +58,20 @@ export async function mount({ model, el, load, signal }) {
   const reach = () => {
     const corners = model.get("zoom") ? PRIOR : panes.flatMap((pane) => pane.box);
     const [low, high] = [Math.min(...corners), Math.max(...corners)];
-    moveTo(point().map((value) => Math.min(high, Math.max(low, value))));
-    model.set({ low, high });
-    model.save_changes();
+    const [z1, z2] = point().map((value) => Math.min(high, Math.max(low, value)));
+    // Once more behind the limits: the old ones may have held it back.
+    for (const traits of [{ z1, z2 }, { low, high }, { z1, z2 }]) set(traits);
     choose();
   };
   for (const [box, trait] of [[through, "cdf"], [zoom, "zoom"]]) {
-    box.addEventListener("change", () => {
-      model.set(trait, box.checked);
-      model.save_changes();
-    });
+    box.addEventListener("change", () => set({ [trait]: box.checked }));
   }
   for (const pane of panes) {
     makeDraggable(pane.map, point, moveTo, () => [0, 0]);
     cardOf(pane.map, pane.decode);
   }
 
-  choose();
+  reach();
   model.on("change:z1", update);
   model.on("change:z2", update);
   model.on("change:cdf", choose);
@@ -97,8 +98,8 @@ async function makePane({ name, title, box }, colours, load) {
     const at = (tensor) => [tensor.data[2 * i], tensor.data[2 * i + 1]];
     const spread = sigma ? at(sigma) : null;
     map.draw(point, spread && { mu: at(mu), sigma: spread });
-    const about = spread ? `σ = (${spread.map((s) => s.toFixed(2)).join(", ")})` : "a point, without σ";
-    note.textContent = `Nearest test image: a ${labels.data[i]}, at (${at(mu).map((value) => value.toFixed(2).replace("-", "−")).join(", ")}); ${about}`;
+    const about = spread ? `σ = ${pairOf(spread)}` : "a point, without σ";
+    note.textContent = `Nearest test image: a ${labels.data[i]}, at ${pairOf(at(mu))}; ${about}`;
     picture.setAttribute("aria-label", `${title}: decoded picture, near a ${labels.data[i]}`);
     return `${title}: near a ${labels.data[i]}.`;
   }

@@ -54,6 +54,7 @@ export function drawingPad(drawn) {
     return [((event.clientX - frame.left) / frame.width) * SIDE, ((event.clientY - frame.top) / frame.height) * SIDE];
   };
   pad.addEventListener("pointerdown", (event) => {
+    if (event.isPrimary === false) return;
     pad.setPointerCapture(event.pointerId);
     redraw([...(strokes ?? []), [place(event)]]);
     tellSoon();

@@ -57,6 +57,9 @@ export function pictureChoice(legend, names, pixels, kind, choose) {
   return [group, (i) => radios.forEach((radio, k) => (radio.checked = k === i))];
 }
 
+/** Two numbers as a text has them: (0.50, −1.00). */
+export const pairOf = (pair) => `(${pair.map((value) => value.toFixed(2).replace("-", "−")).join(", ")})`;
+
 /** Mark what stays in sight on a phone while a slider moves. */
 export function inSight(part) {
   part.classList.add("vaelib-sight");
@@ -81,15 +84,14 @@ export function cardOf(map, pixels) {
   canvas.after(card);
   let shown;
   canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = [event.offsetX, event.offsetY];
+    const { offsetX: x, offsetY: y } = event;
     const i = event.pointerType === "touch" || event.buttons ? -1 : map.under(x, y);
     card.hidden = i < 0;
     if (i < 0) return;
     const z = [map.codes.z[2 * i], map.codes.z[2 * i + 1]];
     if (i !== shown) paintPicture(picture, pixels(z), DIGIT);
     shown = i;
-    const [z1, z2] = z.map((value) => value.toFixed(2).replace("-", "−"));
-    text.textContent = `a ${map.codes.labels[i]}, at (${z1}, ${z2}); below decoded`;
+    text.textContent = `a ${map.codes.labels[i]}, at ${pairOf(z)}; below decoded`;
     // On the side of the pointer where there is more room.
     const [aside, above] = [x > map.side / 2 ? -card.offsetWidth - 12 : 12, y > map.side / 2 ? -card.offsetHeight - 4 : 4];
     card.style.left = `${canvas.offsetLeft + x + aside}px`;
@@ -100,10 +102,13 @@ export function cardOf(map, pixels) {
 
 /** Keep maps as large as their place on the page; `update` draws them. */
 export function fitMaps(signal, maps, update) {
-  const observer = new ResizeObserver(() => {
+  const fit = () => {
     for (const map of maps) map.resize();
     update();
-  });
+  };
+  const observer = new ResizeObserver(fit);
+  // A browser's zoom may leave their size and change the screen's pixels.
+  addEventListener("resize", fit, { signal });
   // Not `el`, which on a phone has no box of its own (explorer.css).
   for (const map of maps) observer.observe(map.canvas);
   signal.addEventListener("abort", () => observer.disconnect());
@@ -238,8 +243,6 @@ export function makeDraggable(map, point, moveTo, home) {
   const { canvas } = map;
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "application");
-  // It has to be on the focused element, or Notebook 7 takes the arrow keys.
-  canvas.setAttribute("data-lm-suppress-shortcuts", "true");
   const follow = (event) => {
     const frame = canvas.getBoundingClientRect();
     moveTo(map.toPlane(event.clientX - frame.left, event.clientY - frame.top));

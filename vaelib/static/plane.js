@@ -96,13 +96,15 @@ export class PlaneMap {
     if (ellipse) this.drawEllipse(ellipse);
     if (z) this.drawPoint(z);
     if (!this.loupe) return;
-    const near = Boolean(ellipse && !this.uniform && this.holds(z));
+    const near = ellipse && !this.uniform && this.holds(z);
     this.loupe.style.visibility = near ? "" : "hidden";
     if (near) this.drawLoupe(z, ellipse);
   }
 
   drawCloud() {
-    const layer = document.createElement("canvas");
+    // Safari keeps what is not used any more for long, and full screens of it end the page.
+    if (this.layer) this.layer.width = 0;
+    const layer = (this.layer = document.createElement("canvas"));
     layer.width = this.canvas.width;
     layer.height = this.canvas.height;
     const g = brush(layer);

@@ -101,17 +101,19 @@ async function digits(load, name) {
 }
 
 // A worker's script has to be one: both modules, without the words that join modules.
-async function makeWorker(load) {
+async function makeWorker(load, signal) {
   const sources = await Promise.all(["train.js", "worker.js"].map(async (name) => new TextDecoder().decode(await load(`vaelib/${name}`))));
   const code = sources.join("\n").replace(/^export /gm, "").replace(/^import .*$/gm, "");
-  return new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  signal.throwIfAborted();
+  const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  signal.addEventListener("abort", () => worker.terminate());
+  return worker;
 }
 
 export async function mount({ model, el, load, patiently, signal }) {
   const inBook = "content_root" in document.documentElement.dataset;
   const museum = model.get("museum");
-  const [worker, [bytes], style] = await Promise.all([makeWorker(load), digits(load, "train"), load("vaelib/playground.css")]);
-  signal.addEventListener("abort", () => worker.terminate());
+  const [worker, [bytes], style] = await Promise.all([makeWorker(load, signal), digits(load, "train"), load("vaelib/playground.css")]);
   const tell = (what, given) => worker.postMessage([what, given]);
   const now = () => Object.fromEntries([...SETTINGS, "seed"].map((name) => [name, model.get(name)]));
   const first = now();
@@ -158,6 +160,8 @@ export async function mount({ model, el, load, patiently, signal }) {
     latest = look;
     el.setAttribute("aria-busy", "false");
     const [reconstruction, ...kl] = look.own;
+    // A look from before a reset may come after it.
+    if (look.judged < history.at(-1)?.[0]) history = [];
     if (history.at(-1)?.[0] !== look.judged) history.push([look.judged, reconstruction, kl[0] + kl[1]]);
     // A long training's curve keeps every other point.
     if (history.length > 800) history = history.filter((_, i) => i % 2 === 0);
@@ -193,13 +197,17 @@ export async function mount({ model, el, load, patiently, signal }) {
   const hidden = () => run();
   document.addEventListener("visibilitychange", hidden);
   signal.addEventListener("abort", () => document.removeEventListener("visibilitychange", hidden));
+  let timer;
   const changed = () => {
     controls.refresh();
     tell("settings", now());
     if (!inBook) return;
-    const address = toAddress(now(), first, museum);
-    // Not in the history: the way back leads to where the reader came from.
-    globalThis.history.replaceState(globalThis.history.state, "", address ? `#${address}` : location.href.split("#")[0]);
+    clearTimeout(timer);
+    // Late and not in the history, as keepState has it (page.js).
+    timer = setTimeout(() => {
+      const address = toAddress(now(), first, museum);
+      globalThis.history.replaceState(globalThis.history.state, "", address ? `#${address}` : location.href.split("#")[0]);
+    }, 300);
   };
   for (const name of SETTINGS) model.on(`change:${name}`, changed);
   for (const name of ["seed", "mistake"]) {
@@ -384,7 +392,7 @@ function makeControls(now, change) {
     return made;
   });
   const sliders = Object.entries(SLIDERS).map(([name, [label, min, max, toValue, toPlace]]) => {
-    const input = element("input", { type: "range", min, max, step: 1, "aria-label": label, "data-lm-suppress-shortcuts": "true" });
+    const input = element("input", { type: "range", min, max, step: 1, "aria-label": label });
     const shown = element("output");
     input.addEventListener("input", () => change({ [name]: toValue(Number(input.value)) }));
     const row = element("label", { class: "vaelib-play-slider" }, element("span", {}, label), input, shown);
@@ -398,7 +406,7 @@ function makeControls(now, change) {
   });
   const labels = { noise: "Noise on the code", likelihood: "Decoder", reduction: "Over the pixels" };
   const choices = Object.entries(CHOICES).map(([name, options]) => {
-    const select = element("select", { "data-lm-suppress-shortcuts": "true" }, ...Object.entries(options).map(([value, text]) => element("option", { value }, text)));
+    const select = element("select", {}, ...Object.entries(options).map(([value, text]) => element("option", { value }, text)));
     select.addEventListener("change", () => change({ [name]: select.value }));
     refreshers.push((at) => (select.value = at[name]));
     return element("label", { class: "vaelib-play-choice" }, element("span", {}, labels[name]), select);
@@ -417,10 +425,10 @@ function makeControls(now, change) {
 
 function makeMuseum(museum, now, change) {
   const option = (value, text) => element("option", { value }, text);
-  const exhibits = element("select", { "data-lm-suppress-shortcuts": "true" }, option("", "none: the program is right"), ...museum.map(({ name }, i) => option(name, `exhibit ${i + 1}`)));
+  const exhibits = element("select", {}, option("", "none: the program is right"), ...museum.map(({ name }, i) => option(name, `exhibit ${i + 1}`)));
   // In the order of their letters: the order of the exhibits gives nothing away.
   const sentences = museum.map(({ name, sentence }) => option(name, sentence)).sort((a, b) => a.textContent.localeCompare(b.textContent));
-  const guess = element("select", { "data-lm-suppress-shortcuts": "true" }, option("", "What is wrong with it?"), ...sentences);
+  const guess = element("select", {}, option("", "What is wrong with it?"), ...sentences);
   const give = element("button", { type: "button" }, "Tell me");
   const answer = element("p", { role: "status", class: "vaelib-play-answer" });
   const about = () => museum.find(({ name }) => name === now().mistake);

@@ -34,17 +34,18 @@ function join(slider, attribute, model, trait, signal) {
 
 /**
  * Give the sliders in an explorer's box what ipywidgets leaves out: a name on the handle for screen readers, no title that
- * says "null", and the mark that keeps Notebook 7 from taking the arrow keys. They may appear after the explorer.
+ * says "null"; and to all that takes keys the mark that keeps JupyterLab from taking them first. They may appear after the
+ * explorer.
  */
 export function nameSliders(box, signal) {
   const repair = () => {
+    for (const one of box.querySelectorAll("input, select, [tabindex]")) one.setAttribute("data-lm-suppress-shortcuts", "true");
     for (const slider of box.querySelectorAll(".widget-slider")) {
       const handle = slider.querySelector(".noUi-handle, .ui-slider-handle, [type=range]");
       const label = slider.querySelector(".widget-label");
       if (label?.title === "null") label.removeAttribute("title");
-      if (!handle || !label || handle.hasAttribute("data-lm-suppress-shortcuts")) continue;
+      if (!handle || !label || handle.hasAttribute("aria-label")) continue;
       handle.setAttribute("aria-label", label.textContent);
-      handle.setAttribute("data-lm-suppress-shortcuts", "true");
       slider.querySelector(".widget-readout")?.setAttribute("aria-label", `${label.textContent}, typed`);
     }
   };

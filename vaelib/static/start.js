@@ -1,6 +1,6 @@
 // Mounts an explorer when it comes into view: only then is its code loaded, and its weights.
-// What is loaded, shared by all explorers of a page.
-const cache = (globalThis.vaelibCache ??= new Map());
+// What is loaded, shared by all explorers of a page of the book. In a notebook each asks its kernel: one that was restarted never answers.
+const cache = globalThis.vaelibLoad ? (globalThis.vaelibCache ??= new Map()) : new Map();
 
 function once(key, make) {
   if (!cache.has(key)) {
