@@ -105,9 +105,10 @@ HANDLE = """(handle) => {
 }"""
 
 
-# Whatever lies over the middle of a slider is the slider.
+# Whatever lies over the middle of a slider is the slider, above the theme's button to the top.
 BARE = """(handle) => {
   handle.scrollIntoView({ block: "end" });
+  scrollBy(0, 80);
   const { left, top, width, height } = handle.getBoundingClientRect();
   return handle.contains(document.elementFromPoint(left + width / 2, top + height / 2));
 }"""
