@@ -139,12 +139,15 @@ def test_a_counterfactual_differs_in_its_attribute_alone(some, attribute):
 
 
 def test_a_counterfactual_flipped_back_is_the_face_itself(some):
-    for k, name in enumerate(NAMES):
-        has, tosses = traits(0, 5)
-        has[k] = not has[k]
-        has[k] = not has[k]
-        assert np.array_equal(avatars.draw(avatars.options(has, tosses)), some.pixels[5].numpy())
-        assert not torch.equal(counterfactual(5, name).pixels[0], some.pixels[5])
+    for seed, (k, name) in itertools.product((0, 3), enumerate(NAMES)):
+        flipped, (has, tosses) = counterfactual(5, name, seed), traits(seed, 5)
+        back = flipped.labels[0].tolist()
+        assert np.array_equal(
+            flipped.pixels[0].numpy(), avatars.draw(avatars.options(back, tosses))
+        )
+        back[k] = not back[k]
+        assert back == has
+        assert seed or not torch.equal(flipped.pixels[0], some.pixels[5])
 
 
 def test_every_attribute_can_be_seen_on_every_face(some):

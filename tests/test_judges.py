@@ -77,6 +77,8 @@ def test_each_channel_is_softened_by_itself():
 def test_spoiled_digits_are_labelled_only_where_two_differ():
     x, labels = torch.rand(40, 1, 28, 28, generator=generator()), torch.arange(40) % 3
     mixed, is_bad = judges._spoil(x, labels, 20, generator())
+    other = torch.randint(40, (20,), generator=generator())  # what is drawn first
+    assert is_bad.equal(labels[:20] != labels[other])
     assert mixed.shape == (20, 1, 28, 28)
     assert 5 < is_bad.sum() < 20
 

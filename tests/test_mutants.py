@@ -1,6 +1,7 @@
 """The maker of mutants, on small programs: what it changes, what it leaves, how it counts."""
 
 import ast
+import re
 
 import pytest
 
@@ -97,12 +98,19 @@ def test_a_statement_of_javascript_is_left_out_whole():
     assert not any(new == ";" for _, new in changes("const a = f();\nreturn f(a);\n", "js"))
 
 
+BLANK = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+
+
 def test_the_tokens_of_each_script_are_its_code_but_for_space_and_comments():
     for path in sorted(ROOT.glob("vaelib/static/*.js")):
         code, at = path.read_text("utf-8"), 0
-        for _, start, end in mutants.tokens(code):
+        for kind, start, end in mutants.tokens(code):
             assert at <= start < end, path.name
+            # Of a template the words are no tokens.
+            template = kind == "open" or code[start] == "`"
+            assert template or BLANK.fullmatch(code[at:start]), path.name
             at = end
+        assert BLANK.fullmatch(code[at:]), path.name
 
 
 def test_the_sample_is_of_both_languages_one_of_a_line_and_an_edit_elsewhere_leaves_it(tmp_path):

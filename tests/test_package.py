@@ -253,9 +253,15 @@ def test_the_imports_of_a_module_are_found():
 def test_no_module_uses_the_global_random_generator():
     # Apart from `seeded`, which puts it back.
     folder = Path(vaelib.__file__).parent
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         assert "np.random" not in source, path.name
+        for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+            draws = re.fullmatch(
+                r"torch\.(rand|randn|randint|randperm|normal)", ast.unparse(call.func)
+            )
+            told = any(word.arg == "generator" for word in call.keywords)
+            assert told or not draws, ast.unparse(call)
         assert source.count("manual_seed(") - source.count(").manual_seed(") == (
             path.name == "models.py"
         ), path.name
@@ -303,5 +309,6 @@ def test_what_reads_or_writes_into_an_open_file_is_no_write():
 
 
 def test_files_are_written_in_one_place():
-    sources = {path.name: path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py")}
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
+    sources = {name: path.read_text(encoding="utf-8") for name, path in files.items()}
     assert {name for name, source in sources.items() if writes_in(source)} == {"files.py"}

@@ -43,9 +43,9 @@ def texts() -> dict[str, str]:
     for path in sorted(CHAPTERS.glob("*.ipynb")):
         cells = json.loads(path.read_text())["cells"]
         found[path.name] = "\n".join("".join(cell["source"]) for cell in cells)
-    for path in sorted([*CHAPTERS.glob("*.md"), *(ROOT / "vaelib").glob("*.py")]):
+    for path in sorted([*CHAPTERS.glob("*.md"), *(ROOT / "vaelib").rglob("*.py")]):
         if path.name != "references.md":
-            found[path.name] = path.read_text()
+            found[path.relative_to(ROOT).as_posix()] = path.read_text()
     return found
 
 

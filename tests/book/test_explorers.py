@@ -1050,6 +1050,7 @@ def test_the_replay_moves_from_step_to_step_where_a_reader_wants_less_motion(
             page.wait_for_timeout(30)
         settle(page)
         assert drawings(page, clouds) == recorded[0]
+        assert seen
         assert all(one in recorded for one in seen) == (motion == "reduce")
         assert (visit.errors, visit.failed) == ([], [])
 

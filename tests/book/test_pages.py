@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from bench_page import by_kind
+from project import ROOT
 from vaelib.explorers import Canvas
 
 from .conftest import CHAPTER, PAGES, barriers
@@ -330,8 +331,9 @@ def test_no_output_is_an_object_s_address(executed):
     assert found == []
 
 
-def test_every_chapter_of_the_contents_was_executed(executed, book):
-    notebooks = [page for page in PAGES if (book / "_sources" / f"{page}.ipynb").is_file()]
+def test_every_chapter_of_the_contents_was_executed(executed):
+    notebooks = [page for page in PAGES if (ROOT / f"{page}.ipynb").is_file()]
+    assert len(notebooks) > 10
     assert set(notebooks) <= set(executed)
     unrun = [
         (name, i)

@@ -197,5 +197,7 @@ def test_its_scripts_weigh_80_kb_at_most(browser, place, small):
 
 def test_on_a_phone_held_across_no_picture_lies_over_a_switch(browser, place):
     with playing(browser, place, viewport={"width": 667, "height": 375}) as page:
-        for control in page.locator(".vaelib-play-controls :is(input, select):visible").all():
+        controls = page.locator(".vaelib-play-controls :is(input, select):visible").all()
+        assert len(controls) == 6  # three sliders and three choices; sigma is the Gaussian's
+        for control in controls:
             assert control.evaluate(BARE)

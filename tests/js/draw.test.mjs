@@ -86,9 +86,16 @@ test("a digit is chosen among ten pictures, and Python hears of it; after a draw
 });
 
 test("a second finger, or a palm, draws nothing and leaves the stroke as it is", async () => {
-  const { pad, marked } = await view();
-  pad.dispatchEvent(Object.assign(new Event("pointerdown"), { clientX: 10, clientY: 10, isPrimary: false }));
-  assert.notEqual(marked(), -1, "nothing is drawn");
+  const { pad, marked, pen } = await view();
+  const digit = marked();
+  const second = () => ["pointerdown", "pointermove"].forEach((kind) => pad.dispatchEvent(Object.assign(new Event(kind), { clientX: 10, clientY: 10, pointerId: 2, isPrimary: false })));
+  second();
+  assert.ok(marked() === digit && digit >= 0, "nothing is drawn");
+  pad.context.image = { level: (x) => (x > 100 && x < 130 ? 0 : 255) };
+  pen("pointerdown", 110, 50);
+  const before = pad.context.drawn.length;
+  second();
+  assert.equal(pad.context.drawn.length, before, "nor drawn anew");
 });
 
 test("of a code under the pointer there is a card with what is decoded from it", async () => {

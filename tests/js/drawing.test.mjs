@@ -56,6 +56,15 @@ test("each code is a square of its digit's colour at its place, and each digit i
   near(one[0].y, y + 0.5, 1e-9);
 });
 
+test("drawn anew the codes take no more memory: what they were drawn on before is given back", () => {
+  const { map, cloud } = plane(null);
+  const { width } = cloud;
+  assert.ok(width > 0);
+  map.show({ codes: CODES });
+  map.draw(null);
+  assert.deepEqual([cloud.width, map.cloud.width], [0, width]);
+});
+
 test("a code beyond the map gives its digit no name there, and a digit without codes has none", () => {
   const { map } = plane(null, null, { colours: [...COLOURS, "#ccc"] });
   map.show({ codes: { z: [1, 1, 9, 9, 9, 9], labels: [0, 2, 2] } });

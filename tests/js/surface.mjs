@@ -131,11 +131,11 @@ class Element extends EventTarget {
   getBoundingClientRect() {
     return { left: 0, top: 0, width: this.clientWidth, height: this.clientHeight };
   }
-  setPointerCapture() {
-    this.captured = true;
+  setPointerCapture(pointer) {
+    (this.captured ??= new Set()).add(pointer);
   }
-  hasPointerCapture() {
-    return Boolean(this.captured);
+  hasPointerCapture(pointer) {
+    return Boolean(this.captured?.has(pointer));
   }
   /** Itself and all within it for which a condition holds. */
   all(holds) {

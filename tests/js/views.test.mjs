@@ -58,8 +58,12 @@ test("an address may lead beyond the scale that the page begins with: zoomed out
   assert.deepEqual(latent.limits(zoomed).z1, [-7, 7, 0.05]);
   // As keepState puts it there, and as a slider holds a value whose limits move.
   zoomed.set({ zoom: false, z1: 5.5 });
+  const slider = { low: -4, high: 4 }; // one limit after the other: until the second has come the old one holds
   for (const name of ["low", "high"])
-    zoomed.on(`change:${name}`, () => zoomed.set("z1", Math.min(zoomed.get("high"), Math.max(zoomed.get("low"), zoomed.get("z1")))));
+    zoomed.on(`change:${name}`, () => {
+      slider[name] = zoomed.get(name);
+      zoomed.set("z1", Math.min(slider.high, Math.max(slider.low, zoomed.get("z1"))));
+    });
   const { model } = await mounted(latent, zoomed);
   assert.deepEqual(["low", "high", "z1"].map((name) => model.get(name)), [-6, 7, 5.5]);
 });

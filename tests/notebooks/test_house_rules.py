@@ -238,5 +238,6 @@ def test_a_path_without_a_text_is_refused_in_a_sentence(tmp_path, monkeypatch, t
     assert len(str(error.value)) <= 500
 
 
-def test_stored_notebooks_are_valid():
-    nbformat.validate(tiny())
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_stored_notebooks_are_valid(path):
+    nbformat.validate(read(path))
