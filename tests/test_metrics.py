@@ -29,6 +29,13 @@ def codes_of(mu, labels=None, z=None):
     return Codes(mu, None, mu if z is None else z, labels)
 
 
+def test_a_saved_notebook_still_finds_here_what_judges_are_asked():
+    for name in ("accuracy", "attribute_probabilities", "balance", "clarity", "recognised"):
+        assert getattr(metrics, name) is getattr(judges, name)
+    with pytest.raises(AttributeError, match="no attribute 'recognized'"):
+        metrics.recognized  # noqa: B018
+
+
 # --- Drawing codes --------------------------------------------------------------------------
 
 

@@ -367,9 +367,7 @@ def _two_kinds() -> tuple[Tensor, Tensor]:
 
 def _not_drawn_from(z: Tensor, mu: Tensor, log_var: Tensor) -> str | None:
     """What tells ``z`` (N, K) from samples of N(mu, sigma^2), one for each image; None if nothing.
-
-    The bounds lie six standard errors away or more: no right answer has such bad luck.
-    """
+    The bounds lie six standard errors away or more: no right answer has such bad luck."""
     if not z.isfinite().all():
         return "Some samples are not numbers. Is there a root of something below 0?"
     if torch.equal(z, mu):

@@ -131,9 +131,7 @@ def _first_faces(parts: list[list[int]], faces: int) -> list[list[int]]:
 
 def _decode(content: bytes, size: int, crop: int | None = None, shape: tuple | None = None):
     """(the middle of a picture as uint8 (C, size, size), its mode); ``crop`` pixels wide or all.
-
-    C is 1 where the file is grey. DataError for another ``shape`` than the one asked for.
-    """
+    C is 1 where the file is grey. DataError for another ``shape`` than the one asked for."""
     import numpy as np
     from PIL import Image, ImageOps, UnidentifiedImageError
 
