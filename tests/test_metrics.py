@@ -33,7 +33,7 @@ def test_a_saved_notebook_still_finds_here_what_judges_are_asked():
     for name in ("accuracy", "attribute_probabilities", "balance", "clarity", "recognised"):
         assert getattr(metrics, name) is getattr(judges, name)
     with pytest.raises(AttributeError, match="no attribute 'recognized'"):
-        metrics.recognized  # noqa: B018
+        metrics.recognized
 
 
 # --- Drawing codes --------------------------------------------------------------------------
