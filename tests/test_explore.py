@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import anywidget
 import ipywidgets
+import numpy as np
 import pytest
 import torch
 import traitlets
@@ -667,6 +668,11 @@ STILLS = {
         [("2 x 1", "codes of a trained VAE", "$z_1$", "$z_2$", "equal"), ("2 x 1", *POINT)],
     ),
 }
+
+
+def test_a_point_of_whole_numbers_or_of_numpys_has_a_still(still_of):
+    for z in ((1, -2), tuple(np.array([1.0, -2.0]))):
+        still_of(explore.latent_explorer(z=z))
 
 
 def test_each_explorer_has_a_still():

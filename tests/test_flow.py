@@ -84,6 +84,12 @@ def test_a_flow_computes_where_its_points_are():
     assert tiny().to("meta")(there, there[:, 0]).is_meta
 
 
+def test_a_flow_samples_where_it_is_in_its_own_precision():
+    assert tiny().to("meta").sample(3, steps=2).is_meta
+    flow = tiny().double()
+    assert flow.sample(3, steps=2).dtype == torch.float64
+
+
 def test_samples_move_in_the_active_latents_alone():
     flow = tiny()
     noise = torch.randn(7, 5, generator=generator(3))

@@ -67,6 +67,11 @@ def test_softening_keeps_a_picture_s_ink_and_its_shape():
     assert not torch.equal(soft, x)
 
 
+def test_a_blur_of_no_width_leaves_a_picture_as_it_is():
+    x = torch.rand(2, 1, 20, 20, generator=generator())
+    torch.testing.assert_close(judges.soften(x, 0, 0, generator()), x)
+
+
 def test_each_channel_is_softened_by_itself():
     x = torch.zeros(1, 3, 20, 20)
     x[:, 1, 10, 10] = 1

@@ -12,6 +12,7 @@ from torch.distributions import kl_divergence as torch_kl
 
 from vaelib.losses import (
     bernoulli_nll,
+    continuous_bernoulli_nll,
     elbo,
     gaussian_nll,
     iwae,
@@ -98,6 +99,16 @@ def test_a_small_kl_is_as_exact_in_half_precision_as_its_inputs(dtype):
     torch.testing.assert_close(kl_divergence(mu, log_var).double(), exact, rtol=1e-3, atol=1e-6)
     parts = sum(kl_parts(mu, log_var)).double()
     torch.testing.assert_close(parts, exact, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "nll", [bernoulli_nll, gaussian_nll, mean_squared_error, continuous_bernoulli_nll]
+)
+def test_a_sum_over_pixels_is_as_exact_in_half_precision_as_its_inputs(nll):
+    prediction, x = (part.to(torch.bfloat16) for part in (draw(4, 784), draw(4, 784, seed=1)))
+    x = x.sigmoid()
+    exact = nll(prediction.double(), x.double())
+    torch.testing.assert_close(nll(prediction, x).double(), exact, rtol=1e-4, atol=1e-3)
 
 
 def test_kl_adds_over_latents():

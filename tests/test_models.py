@@ -184,6 +184,11 @@ def test_building_leaves_the_global_random_state_alone():
     assert torch.get_rng_state().equal(before)
 
 
+def test_building_leaves_the_random_state_of_accelerators_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("it is reseeded"))
+    architecture().build(seed=1)
+
+
 def test_the_random_state_is_put_back_even_when_building_fails():
     before = torch.get_rng_state()
     with pytest.raises(ValueError, match="divisible by 16"):
@@ -265,9 +270,14 @@ def test_a_judge_gives_one_log_odds_per_digit():
     assert judge(torch.rand(3, 1, 28, 28)).shape == (3, 10)
 
 
-def test_memory_that_a_gpu_has_not_is_not_told_as_a_wrong_shape():
-    with pytest.raises(torch.cuda.OutOfMemoryError), taking(Judge(), torch.zeros(1)):
-        raise torch.cuda.OutOfMemoryError("tried to allocate 8 GiB")
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(torch.cuda.OutOfMemoryError, "tried to allocate 8 GiB"),
+     (RuntimeError, "MPS backend out of memory"), (RuntimeError, "can't allocate memory")],
+)  # fmt: skip
+def test_memory_that_is_not_there_is_not_told_as_a_wrong_shape(kind, said):
+    with pytest.raises(kind, match=said), taking(Judge(), torch.zeros(1)):
+        raise kind(said)
 
 
 def test_every_parameter_of_a_vae_gets_a_gradient():

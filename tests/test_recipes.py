@@ -7,6 +7,7 @@ import torch
 from support import bars, generator
 
 import recipes
+import train_weights
 from vaelib import evaluation
 from vaelib.losses import iwae
 from vaelib.models import Architecture
@@ -94,3 +95,10 @@ def test_pixels_are_tossed_anew_at_each_visit_and_alike_from_one_seed():
     assert set(first.unique().tolist()) == {0, 1}
     assert again.equal(first)
     assert not second.equal(first)
+
+
+def test_a_target_is_trained_behind_what_it_starts_from():
+    assert train_weights.with_starts(["flow-avatars"]) == ["vae-avatars", "flow-avatars"]
+    start = recipes.DIGITS["beta-4-from-1"].start
+    assert train_weights.with_starts(["beta-4-from-1"]) == [start, "beta-4-from-1"]
+    assert train_weights.with_starts(["judge-mnist", "beta-1"]) == ["judge-mnist", "beta-1"]

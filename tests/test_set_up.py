@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import bench_file
+import build_book
 import colab_list
 import lighthouse
 import run
@@ -192,6 +194,95 @@ def test_the_lock_of_a_killed_set_up_holds_nobody_up(tmp_path):
         pass
 
 
+@pytest.mark.skipif(os.name == "nt", reason="has no such signal")
+def test_who_waits_for_another_set_up_hears_ctrl_c(tmp_path):
+    command = [sys.executable, "-c", HOLD, ROOT / "tools", tmp_path / "lock"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as first:
+        assert first.stdout.readline() == b"in\n"
+        with subprocess.Popen(command, **pipes) as second:
+            second.stdout.readline()
+            second.send_signal(signal.SIGINT)
+            assert b"KeyboardInterrupt" in second.communicate(timeout=60)[1]
+        assert first.poll() is None, "the other one goes on"
+        first.communicate(b"\n")
+
+
+def test_a_lock_that_cannot_be_is_not_taken_for_another_set_up(tmp_path, capsys):
+    (tmp_path / "lock").write_bytes(b"no database, and long enough to be seen to be none" * 20)
+    with pytest.raises(sqlite3.DatabaseError), set_up.alone(tmp_path / "lock"):
+        pass
+    assert capsys.readouterr().out == ""
+
+
+# --- an environment that is none any more ---------------------------------------------------------
+
+
+def test_an_environment_of_another_folder_or_python_or_of_none_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(set_up, "ROOT", tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    monkeypatch.setattr(set_up, "PYTHON", python)
+    assert set_up.made_elsewhere() == [], "there is none"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    version = ".".join(map(str, sys.version_info[:3]))
+
+    def made(version: str, folder: Path) -> list[str]:
+        lines = f"version = {version}\ncommand = /a/python -m venv --clear {folder / '.venv'}\n"
+        (tmp_path / ".venv" / "pyvenv.cfg").write_text(lines)
+        return set_up.made_elsewhere()
+
+    assert made(version, tmp_path) == []
+    assert made("3.11.0rc1", tmp_path) == ["--clear"]
+    assert made(version, tmp_path / "where it was") == ["--clear"]
+    python.unlink()
+    assert made(version, tmp_path) == ["--clear"]
+
+
+def test_what_is_set_up_in_one_folder_is_not_set_up_in_its_copy(tmp_path, monkeypatch):
+    here = set_up.fingerprint("x")
+    assert here == set_up.fingerprint("x") != set_up.fingerprint("y")
+    monkeypatch.setattr(set_up, "ROOT", tmp_path)
+    assert set_up.fingerprint("x") != here
+
+
+# --- a browser ------------------------------------------------------------------------------------
+
+
+def test_the_chromium_that_is_asked_for_is_the_one_that_is_looked_for(monkeypatch):
+    monkeypatch.delenv("VAE_BOOK_BROWSER", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    asked = []
+    monkeypatch.setattr(Path, "is_file", lambda path: bool(asked.append(path)))
+    assert set_up.find_browser() is None
+    monkeypatch.undo()
+    command = [sys.executable, "-m", "playwright", "install", "--dry-run", *set_up.PLAYWRIGHTS]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    places = re.findall(r"Install location: +(.+)", told)
+    assert any(asked[-1].is_relative_to(place) for place in places), (asked, places)
+
+
+def test_where_playwright_has_none_or_cannot_bring_it_the_systems_is_taken(monkeypatch, tmp_path):
+    monkeypatch.setattr(set_up, "CACHE", tmp_path)
+    for fails in (True, False):
+        there, asked = [], []
+
+        def bring(log, *command, fails=fails, **more):
+            if fails:
+                raise subprocess.CalledProcessError(1, command)
+
+        monkeypatch.setattr(set_up, "run", bring)
+        monkeypatch.setattr(set_up, "find_browser", lambda there=there: there and "found")
+
+        def install(log, name, asked=asked, there=there):
+            asked.append(name)
+            there.append(name)
+
+        monkeypatch.setattr(set_up, "from_packages", install)
+        set_up.browser()
+        assert asked == ["chromium"]
+
+
 # --- other systems --------------------------------------------------------------------------------
 
 
@@ -269,7 +360,9 @@ def test_node_is_found_in_the_package_that_carries_it(node, tmp_path, monkeypatc
     monkeypatch.setattr(fetch_assets, "ROOT", tmp_path)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: None)
+    fetch_assets.npm.cache_clear()
     program, npm = fetch_assets.npm()
+    fetch_assets.npm.cache_clear()
     assert (Path(program).name, Path(npm).name) == (Path(node).name, "npm-cli.js")
     assert Path(npm).is_file()
 
@@ -320,6 +413,40 @@ def test_clean_removes_what_was_built_and_keeps_the_environments(tmp_path, monke
         (tmp_path / name).mkdir(parents=True)
     assert run.run("clean") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [".venv", "chapters"]
+
+
+def test_a_book_that_did_not_build_is_neither_served_nor_printed(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(set_up, "run_steps", lambda names: None)
+    followed = []
+    monkeypatch.setattr(set_up, "follow", lambda words, **more: followed.append(words) or 3)
+    assert run.run("serve") == 3
+    assert [Path(words[1]).name for words in followed] == ["build_book.py"]
+    index = tmp_path / "_build" / "html" / "index.html"
+    index.parent.mkdir(parents=True)
+    index.touch()
+    monkeypatch.setattr(build_book, "build", lambda out: 1)
+    monkeypatch.setattr(sys, "argv", ["build_book.py", str(tmp_path)])
+    with pytest.raises(SystemExit, match="did not build"):
+        build_book.main()
+    assert not index.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no sh")
+@pytest.mark.parametrize("name", ["python3.99", "a folder/python"])
+def test_the_python_that_is_named_is_taken_or_none(name, tmp_path):
+    named = tmp_path / name if "/" in name else name
+    if "/" in name:
+        named.parent.mkdir()
+        named.symlink_to(sys.executable)
+    environment = os.environ | {"VAE_BOOK_PYTHON": str(named)}
+    command = ["sh", ROOT / "tools" / "find-python.sh"]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if "/" in name:
+        assert (answer.returncode, answer.stdout.strip()) == (0, str(named))
+    else:
+        assert answer.returncode == 1
+        assert f"VAE_BOOK_PYTHON is {name}" in answer.stderr
 
 
 @pytest.mark.parametrize("name", run.TARGETS)

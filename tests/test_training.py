@@ -516,6 +516,12 @@ def test_a_history_survives_saving_and_loading(tmp_path):
     assert loaded.last.valid_kl == history.records[-1].valid_kl
 
 
+def test_a_history_of_numpy_s_numbers_is_saved(tmp_path):
+    config = Config(epochs=np.int64(2), lr=np.float32(0.5))
+    History(config, []).save(tmp_path / "run.json")
+    assert History.load(tmp_path / "run.json").config == Config(epochs=2, lr=0.5)
+
+
 def test_a_saved_history_is_plain_json(tmp_path):
     history = History(QUICK, [Record(1, 0.5, 3.0, 2.0, 1.0)])
     history.save(tmp_path / "run.json")

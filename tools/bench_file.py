@@ -4,13 +4,15 @@ import os
 import platform
 from pathlib import Path
 
+import psutil
+
 PAGE = Path(__file__).resolve().parent.parent / "BENCHMARKS.md"
 START = "# Benchmarks"
 
 
 def machine() -> str:
     """The machine in words: what the numbers depend on, and nothing that names it."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    memory = psutil.virtual_memory().total / 2**30
     return (
         f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB of memory, "
         f"{platform.system()}"

@@ -86,6 +86,8 @@ def main() -> None:
     start = time.monotonic()
     print("Building the book", flush=True)
     if status := build(out):
+        # What serves and prints a book takes it for whole where this is.
+        (out / "_build" / "html" / "index.html").unlink(missing_ok=True)
         sys.exit(f"\nThe book did not build (exit {status}); the whole log: {out}/_build/book.log")
     index = (out / "_build" / "html" / "index.html").resolve()
     print(f"Built in {time.monotonic() - start:.0f} s. Open {index.as_uri()} or run `make serve`.")

@@ -15,7 +15,8 @@ MADE = ROOT / ".cache" / "colab_widgets"
 
 def main() -> None:
     with made_from(SOURCE, MADE) as (packages, made):
-        esbuild = next(packages.glob("@esbuild/*/bin/esbuild"))
+        names = ("bin/esbuild", "esbuild.exe")
+        esbuild = next(found for name in names for found in packages.glob(f"@esbuild/*/{name}"))
         options = ["--bundle", "--log-level=warning", f"--outfile={made / 'manager.js'}"]
         # The source is not beside the packages that it imports; NODE_PATH says where they are.
         environment = os.environ | {"NODE_PATH": str(packages)}

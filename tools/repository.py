@@ -48,9 +48,13 @@ def main() -> None:
         came = f"{len(given)} addresses" if len(given) > 1 else repr(*given) if given else "nothing"
         sys.exit(f"Got {came}; expected: make repository URL=https://github.com/owner/name")
     try:
-        old, paths = repository_url(), files()
+        old = repository_url()
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f"{ROOT / 'pyproject.toml'} names no repository ({error}): is this a whole clone?")
+    try:
+        paths = files()
+    except FileNotFoundError:
+        sys.exit("git, which lists the files to rewrite, was not found. Install it; use a clone.")
     except subprocess.CalledProcessError as error:
         sys.exit(f"{ROOT} is no clone, so git cannot list its files: {error.stderr.strip()[:200]}")
     changed = 0

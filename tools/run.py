@@ -178,8 +178,9 @@ def run(name: str, given: str = "") -> int:
     if name == "clean":
         for folder in MADE:
             shutil.rmtree(ROOT / folder, ignore_errors=True)
-    if name in OF_A_BOOK and not Path(ROOT, "_build", "html", "index.html").is_file():
-        run("book")
+    built = name not in OF_A_BOOK or Path(ROOT, "_build", "html", "index.html").is_file()
+    if not built and (status := run("book")):
+        return status
     for command in target.commands:
         words = [set_up.PYTHON if target.steps else sys.executable, *arguments(command, given)]
         if status := set_up.follow(words, cwd=ROOT, env=os.environ | set_up.ENVIRONMENT):

@@ -45,8 +45,9 @@ ENVIRONMENT = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
 
 
 def fingerprint(*parts: Path | str) -> str:
-    """What a step depends on, as one word: the files' contents and the strings as they are."""
-    digest = hashlib.sha256(sys.version.encode())
+    """What a step depends on, as one word: the files' contents and the strings as they are; and
+    where it is done, for an environment holds its own path and is none in a copy or elsewhere."""
+    digest = hashlib.sha256(f"{sys.version} {ROOT}".encode())
     for part in parts:
         digest.update(part.read_bytes() if isinstance(part, Path) else part.encode())
     return digest.hexdigest()
@@ -122,11 +123,16 @@ def step(name: str, what: str, key: str, made: Path, do: Callable) -> None:
     stamp.write_text(key)
 
 
-def made_by_another_python() -> list[str]:
-    """`--clear` where .venv is of another Python than the one found now."""
+def made_elsewhere() -> list[str]:
+    """`--clear` where .venv is of another Python than the one found now, or of another folder, or
+    has lost its Python."""
     settings = ROOT / ".venv" / "pyvenv.cfg"
+    if not settings.is_file():
+        return []
+    lines = settings.read_text(encoding="utf-8").splitlines()
+    here = any(x.startswith("command = ") and x.endswith(f" {ROOT / '.venv'}") for x in lines)
     version = f"version = {'.'.join(map(str, sys.version_info[:3]))}"
-    return ["--clear"] if settings.is_file() and version not in settings.read_text() else []
+    return [] if here and version in lines and PYTHON.exists() else ["--clear"]
 
 
 def answers(page: str, patience: float) -> bool:
@@ -167,7 +173,7 @@ def environment() -> None:
     lock = ROOT / "requirements.lock"
 
     def do(log):
-        run(log, sys.executable, "-m", "venv", *made_by_another_python(), ROOT / ".venv")
+        run(log, sys.executable, "-m", "venv", *made_elsewhere(), ROOT / ".venv")
         run(log, PYTHON, "-m", "pip", "install", *cpu_index(log), "-r", lock)
         # Without its dependencies: the lock has them all, and pip shall not look for others.
         run(log, PYTHON, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ROOT)
@@ -184,7 +190,7 @@ def assets() -> None:
     step(
         "assets",
         "fetching the pages' JavaScript",
-        fingerprint(script),
+        fingerprint(script, ROOT / "requirements.lock"),  # it copies anywidget's front end
         made,
         lambda log: run(log, PYTHON, script),
     )
@@ -222,7 +228,7 @@ def find_browser() -> str | None:
         "from playwright.sync_api import sync_playwright as start\n"
         "with start() as playwright: print(playwright.chromium.executable_path)"
     )
-    if not any(found):
+    if not any(path and Path(path).is_file() for path in found):
         answer = subprocess.run(
             [PYTHON, "-c", question], capture_output=True, text=True, check=False
         )
@@ -251,13 +257,16 @@ def unless_there(find: Callable[[], str | None], name: str, what: str, get, lack
         step(name, what, fingerprint("none"), ROOT / ".cache" / "nowhere", do)
 
 
+PLAYWRIGHTS = "--no-shell", "chromium"  # its shell alone lies where nobody looks for Chromium
+
+
 def browser() -> None:
     """A browser for the tests: one that is there, playwright's, or the system's."""
 
     def get(log):
-        try:
-            run(log, PYTHON, "-m", "playwright", "install", "chromium-headless-shell")
-        except subprocess.CalledProcessError:
+        with suppress(subprocess.CalledProcessError):
+            run(log, PYTHON, "-m", "playwright", "install", *PLAYWRIGHTS)
+        if not find_browser():
             from_packages(log, "chromium")
 
     lacking = "found no browser; install Chromium or Chrome, or name one in VAE_BOOK_BROWSER"
@@ -380,12 +389,18 @@ def alone(lock: Path):
     """
     connection = sqlite3.connect(lock, timeout=0, isolation_level=None)
     try:
-        try:
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            print("Another set-up is under way; waiting for it", flush=True)
-            connection.execute("PRAGMA busy_timeout = 3600000")  # ms
-            connection.execute("BEGIN EXCLUSIVE")
+        said = False
+        while True:  # not SQLite's own way to wait, which hears no Ctrl-C
+            try:
+                connection.execute("BEGIN EXCLUSIVE")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+            if not said:
+                print("Another set-up is under way; waiting for it", flush=True)
+            said = True
+            time.sleep(0.2)
         yield
     finally:
         connection.close()

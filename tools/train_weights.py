@@ -262,6 +262,14 @@ def make(name: str, recipe: dict) -> None:
     print(f"{name}: {json.dumps(scores)} ({seconds} s)", flush=True)
 
 
+def with_starts(names: list[str]) -> list[str]:
+    """These targets, and before them what they start from."""
+    starts = [
+        FLOWS[n][0] if n in FLOWS else DIGITS[n].start if n in DIGITS else None for n in names
+    ]
+    return [*filter(None, starts), *names]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", help="train these alone")
@@ -272,8 +280,7 @@ def main():
     if arguments.only:
         if unknown := set(arguments.only) - set(recipes):
             parser.error(f"no target {unknown}; there are: {', '.join(recipes)}")
-        starts = [DIGITS[name].start for name in arguments.only if name in DIGITS]
-        recipes = {name: recipes[name] for name in [*filter(None, starts), *arguments.only]}
+        recipes = {name: recipes[name] for name in with_starts(arguments.only)}
     if arguments.list:
         for name, recipe in recipes.items():
             print(f"{'current' if is_current(name, recipe) else 'to train':9} {name}")

@@ -44,7 +44,7 @@ class Flow(nn.Module):
     def sample(self, n: int, told: Tensor | None = None, steps: int = 50, seed: int = 0) -> Tensor:
         """n codes (n, latent_dim), by midpoint steps; ``told`` (A,) or (n, A)."""
         z = torch.randn(n, self.latent_dim, generator=torch.Generator().manual_seed(seed))
-        told = None if told is None else told.float().expand(n, -1)
+        z, told = z.to(w := self.last.weight), None if told is None else told.to(w).expand(n, -1)
         z[:, self.active] = way(lambda x, t: self(x, t, told), z[:, self.active], steps)[-1]
         return z
 

@@ -52,7 +52,7 @@ class Images:
                 f"pixels must lie in [0, 1]; got {x.min():.4g} to {x.max():.4g}"
                 f"{' with NaN' if x.isnan().any() else ''}. Divide 8-bit pixels by 255."
             )
-        labels = torch.zeros(len(x), dtype=torch.int64) if labels is None else labels
+        labels = x.new_zeros(len(x), dtype=torch.int64) if labels is None else labels
         return cls((x * 255).round().to(torch.uint8), labels, **fields)
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class Images:
 
     def float(self) -> Tensor:
         """All pixels as float32 in [0, 1], (N, C, H, W). Four times the memory of the set."""
-        return self.pixels.float() / 255
+        return self.pixels.float().div_(255)
 
     def to(self, device) -> "Images":
         """The same set on another device."""

@@ -205,7 +205,7 @@ def fit_judge(arguments: dict, train: Images, batch, loss, epochs, batch_size, l
 
 def soften(x: Tensor, widest: float, furthest: int, generator) -> Tensor:
     """Blur a batch by a Gaussian of random width (pixels), and shift it by whole pixels."""
-    width = widest * torch.rand(1, generator=generator).clamp_min(0.01)
+    width = (widest * torch.rand(1, generator=generator)).clamp_min(0.01)
     kernel = torch.exp(-(torch.arange(-3.0, 4) ** 2) / (2 * width**2))
     kernel = kernel / kernel.sum()
     channels = x.shape[1]

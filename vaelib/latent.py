@@ -17,8 +17,8 @@ BATCH = 100  # of faces: what is between two layers stays in the processor's cac
 
 class Codes(NamedTuple):
     """The encoded images: ``mu`` (N, K); ``log_var`` (N, K), None for an autoencoder; ``z``
-    (N, K), one sample per image (equal to ``mu`` for an autoencoder); ``labels`` (N,). An
-    autoencoder with noise has that one sigma for all images."""
+    (N, K), one sample per image (equal to ``mu`` for an autoencoder); ``labels`` (N,), of faces
+    (N, A). An autoencoder with noise has that one sigma for all images."""
 
     mu: Tensor
     log_var: Tensor | None
@@ -79,7 +79,7 @@ def sample_prior(n: int, latent_dim: int, seed: int = 0) -> Tensor:
 
 
 def probability_integral_transform(z: Tensor) -> Tensor:
-    """The standard normal CDF of every entry: a value in (0, 1), same shape.
+    """The standard normal CDF of every entry: a value in [0, 1], same shape.
 
     If an entry follows N(0, 1), its transform is uniform on (0, 1). Feed it sampled codes, not
     means: it is the aggregate of the samples that a VAE pulls towards the prior (chapter 9).
@@ -134,7 +134,7 @@ def interpolate(start: Tensor, end: Tensor, steps: int, spherical: bool = False)
     if start.shape != end.shape:
         raise ValueError(f"start is {tuple(start.shape)}, end {tuple(end.shape)}: one shape needed")
     whole(2, steps=steps)  # its two ends at least
-    t = torch.linspace(0, 1, steps).reshape(-1, *[1] * start.dim())
+    t = torch.linspace(0, 1, steps, device=start.device).reshape(-1, *[1] * start.dim())
     if not spherical:
         return (1 - t) * start + t * end  # so written, both ends are exact
     lengths = start.norm(dim=-1, keepdim=True), end.norm(dim=-1, keepdim=True)
@@ -186,7 +186,7 @@ def feature_vector(mu: Tensor, has: Tensor, others: Tensor | None = None) -> Ten
             "no two faces that agree on the other attributes differ in this one: balance fewer of "
             f"them (got {others.shape[1]}), or take more images than {len(has)}"
         )
-    weights = torch.tensor(weights, dtype=mu.dtype)
+    weights = torch.tensor(weights, dtype=mu.dtype, device=mu.device)
     return (weights[:, None] * torch.stack(gaps)).sum(0) / weights.sum()
 
 
@@ -195,7 +195,7 @@ def add_feature(z: Tensor, vector: Tensor, alpha: float | Tensor) -> Tensor:
 
     Raises ValueError for an alpha that is not finite: its picture would be noise or NaN.
     """
-    alpha = torch.as_tensor(alpha, dtype=z.dtype)
+    alpha = torch.as_tensor(alpha, dtype=z.dtype, device=z.device)
     if not alpha.isfinite().all():
         raise ValueError(f"alpha is a finite number, -2 to 2 in chapter 10; got {alpha.tolist()}")
     if z.shape[-1:] != vector.shape:

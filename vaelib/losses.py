@@ -61,7 +61,7 @@ def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
     a likelihood; for grey pixels it is the cross-entropy that most published VAEs report, whose
     minimum is above zero (chapter 7). Raises ValueError for x outside [0, 1] or not a number.
     """
-    _check(logits, x)
+    logits, x = _check(logits, x)
     low, high = x.detach().aminmax()
     if not (low >= 0 and high <= 1):  # written so that NaN fails too
         raise ValueError(
@@ -77,7 +77,7 @@ def gaussian_nll(mean: Tensor, x: Tensor, sigma: float = 1.0) -> Tensor:
     ``mean`` is the decoded picture (after any sigmoid). The constant is kept, so the values for
     two sigmas can be compared. Source: chapter 7.
     """
-    _check(mean, x)
+    mean, x = _check(mean, x)
     above_0(sigma=sigma)
     squares = ((x - mean) ** 2).flatten(1)
     constant = squares.shape[1] * (log(sigma) + log(2 * pi) / 2)
@@ -90,7 +90,7 @@ def mean_squared_error(mean: Tensor, x: Tensor, r_loss_factor: float = 1.0) -> T
     Not in nats by itself: with D pixels it equals ``gaussian_nll`` less its constant at
     sigma^2 = D / (2 * r_loss_factor). This is the loss the seed of this book called RMSE.
     """
-    _check(mean, x)
+    mean, x = _check(mean, x)
     return r_loss_factor * ((x - mean) ** 2).flatten(1).mean(1)
 
 
@@ -110,6 +110,7 @@ def continuous_bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
     integrate to one, logits / tanh(logits / 2). Being a density it may exceed 1, so this may be
     below 0. Its mean is not sigmoid(logits). Source: Loaiza-Ganem and Cunningham 2019; chapter 7.
     """
+    logits, x = _check(logits, x)
     size = logits.abs().clamp_min(1e-2)  # 0 / 0 at 0, where the series takes over
     log_constant = torch.where(
         logits.abs() < 1e-2, log(2) + logits**2 / 12, (size / (size / 2).tanh()).log()
@@ -221,14 +222,15 @@ def iwae(log_weights: Tensor) -> Tensor:
 
 
 def _single(part: Tensor) -> Tensor:
-    """In float32 at least: a small KL is what is left of numbers near 1, in bfloat16 nothing."""
+    """In float32 at least: in bfloat16 a small KL is nothing, and a sum off by whole nats."""
     return part.to(torch.promote_types(part.dtype, torch.float32))
 
 
-def _check(prediction: Tensor, x: Tensor):
+def _check(prediction: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     came = [tuple(part.shape) if isinstance(part, Tensor) else part for part in (prediction, x)]
     if came[0] != came[1]:
         raise ValueError(
             f"prediction and x must have one shape; got {came[0]} and {came[1]}. Images are "
             "(N, C, H, W): is the channel axis missing?"
         )
+    return _single(prediction), _single(x)

@@ -180,9 +180,9 @@ def taking(model: nn.Module, x: Tensor):
         raise TypeError(f"{type(model).__name__} takes a tensor, got {x!r:.60}")
     try:
         yield
-    except torch.cuda.OutOfMemoryError:
-        raise
     except (RuntimeError, TypeError) as error:
+        if isinstance(error, torch.cuda.OutOfMemoryError) or "memory" in str(error):
+            raise
         raise ValueError(
             f"{type(model).__name__} cannot take {x.dtype} {tuple(x.shape)}, but images "
             f"(N, C, H, W) or codes (N, K) of its own shape: {str(error)[:200]}"
@@ -196,7 +196,7 @@ def seeded(seed: int):
     ``torch.nn`` initialises from the global generator and offers no other, hence this fence.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.random.default_generator.manual_seed(seed)  # and not those of GPUs
         yield
 
 

@@ -82,8 +82,9 @@ class History:
 
     def save(self, path: str | PathLike) -> None:
         """Write the run as JSON."""
+        text = json.dumps(asdict(self), indent=1, default=lambda number: number.item())  # numpy's
         with write_aside(path) as file:
-            file.write((json.dumps(asdict(self), indent=1) + "\n").encode())
+            file.write(f"{text}\n".encode())
 
     @classmethod
     def load(cls, path: str | PathLike) -> "History":

@@ -44,7 +44,7 @@ def available(folder: Path | None = None) -> list[str]:
 
 
 def load(name: str, folder: Path | None = None) -> nn.Module:
-    """The trained model ``name``, ready to use (float32, evaluation mode, on the CPU).
+    """The trained model ``name``, ready to use (float32, evaluation mode, frozen, on the CPU).
 
     folder: where its files are, the package's own by default.
     Its recipe is in :func:`recipe`. Raises WeightsError for an unknown name, a damaged file, or

@@ -107,3 +107,11 @@ def test_outside_a_whole_clone_it_says_so_in_a_sentence(tmp_path, settings, said
     assert "Traceback" not in run.stderr
     assert len(run.stderr) <= 500
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.py")} == before
+
+
+def test_without_git_it_says_so(tmp_path):
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    command = [sys.executable, ROOT / "tools" / "repository.py", ELSEWHERE]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert run.returncode == 1
+    assert run.stderr.startswith("git, which lists the files to rewrite, was not found")

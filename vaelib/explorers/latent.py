@@ -44,6 +44,6 @@ def still(figure: Figure, panes: list[dict], z: tuple[float, float]) -> None:
     axes = figure.subplots(2, len(panes), squeeze=False, height_ratios=[2, 1])
     for (above, below), pane in zip(axes.T, panes):
         draw_map(above, load_codes(pane["name"]), pane["box"], z, pane["title"])
-        decoded = latent.decode_images(weights.load(pane["name"]), torch.tensor([z]))
+        decoded = latent.decode_images(weights.load(pane["name"]), torch.tensor([z]).float())
         plots.pictures(decoded, ax=below)
         below.set_title(f"decoded at ({z[0]:g}, {z[1]:g})", fontsize="small")
