@@ -131,6 +131,7 @@ def test_an_address_restores_settings_and_seed(browser, place):
         assert shown[:2] == ["4", "0.01"]
         page.get_by_label("Noise on the code").select_option("off")
         press(page, "Next seed")
+        page.wait_for_url(re.compile("seed=8"))  # a moment later: browsers count the changes
         assert {"beta=4", "noise=off", "seed=8"} <= set(page.url.split("#")[1].split("&"))
 
 
