@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import requires
@@ -162,7 +162,8 @@ def test_a_python_is_found_by_its_version_and_only_by_it():
 # --- two at once ----------------------------------------------------------------------------------
 
 HOLD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import set_up
@@ -209,8 +210,12 @@ def test_who_waits_for_another_set_up_hears_ctrl_c(tmp_path):
 
 
 def test_a_lock_that_cannot_be_is_not_taken_for_another_set_up(tmp_path, capsys):
-    (tmp_path / "lock").write_bytes(b"no database, and long enough to be seen to be none" * 20)
-    with pytest.raises(sqlite3.DatabaseError), set_up.alone(tmp_path / "lock"):
+    with closing(sqlite3.connect(tmp_path / "lock")) as made:
+        made.execute("CREATE TABLE a (b)")
+    content = bytearray((tmp_path / "lock").read_bytes())
+    content[18] = 9  # a format that this SQLite may read and not write
+    (tmp_path / "lock").write_bytes(content)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"), set_up.alone(tmp_path / "lock"):
         pass
     assert capsys.readouterr().out == ""
 
@@ -233,6 +238,8 @@ def test_an_environment_of_another_folder_or_python_or_of_none_is_made_anew(tmp_
         return set_up.made_elsewhere()
 
     assert made(version, tmp_path) == []
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert made(version, tmp_path / "link") == [], "the same folder by another name"
     assert made("3.11.0rc1", tmp_path) == ["--clear"]
     assert made(version, tmp_path / "where it was") == ["--clear"]
     python.unlink()
@@ -251,6 +258,7 @@ def test_what_is_set_up_in_one_folder_is_not_set_up_in_its_copy(tmp_path, monkey
 
 def test_the_chromium_that_is_asked_for_is_the_one_that_is_looked_for(monkeypatch):
     monkeypatch.delenv("VAE_BOOK_BROWSER", raising=False)
+    monkeypatch.setattr(set_up, "PYTHON", sys.executable)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     asked = []
     monkeypatch.setattr(Path, "is_file", lambda path: bool(asked.append(path)))

@@ -5,8 +5,8 @@
 if [ -n "${VAE_BOOK_PYTHON:-}" ]; then
     set -- "$VAE_BOOK_PYTHON"
 else
-    set -- python3.11 python3.12 python3.13 python3.14 python3 python \
-        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1234].*/bin/python
+    set -- python3.11 python3.12 python3.13 python3.14 python3 \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1234].*/bin/python python
 fi
 for name in "$@"; do
     if "$name" -c 'import sys, venv, ensurepip, sqlite3; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then

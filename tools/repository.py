@@ -53,8 +53,8 @@ def main() -> None:
         sys.exit(f"{ROOT / 'pyproject.toml'} names no repository ({error}): is this a whole clone?")
     try:
         paths = files()
-    except FileNotFoundError:
-        sys.exit("git, which lists the files to rewrite, was not found. Install it; use a clone.")
+    except (OSError, ValueError):
+        sys.exit("git, which lists the files to rewrite, was not found or failed: install it.")
     except subprocess.CalledProcessError as error:
         sys.exit(f"{ROOT} is no clone, so git cannot list its files: {error.stderr.strip()[:200]}")
     changed = 0

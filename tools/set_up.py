@@ -10,6 +10,7 @@ library only: it runs before anything is installed.
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -130,7 +131,9 @@ def made_elsewhere() -> list[str]:
     if not settings.is_file():
         return []
     lines = settings.read_text(encoding="utf-8").splitlines()
-    here = any(x.startswith("command = ") and x.endswith(f" {ROOT / '.venv'}") for x in lines)
+    form = r"command = .* -m venv (?:--\S+ )*(.+)"
+    made = [found[1] for line in lines if (found := re.fullmatch(form, line))]
+    here = any(os.path.realpath(path) == os.path.realpath(ROOT / ".venv") for path in made)
     version = f"version = {'.'.join(map(str, sys.version_info[:3]))}"
     return [] if here and version in lines and PYTHON.exists() else ["--clear"]
 

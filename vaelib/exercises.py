@@ -451,9 +451,7 @@ def _judge(
     *cases: Sequence[Tensor | float], unforeseen: str | None = None,
 ) -> Verdict:  # fmt: skip
     """Call ``answer`` with each of ``cases`` and compare: with what is right, with each mistake.
-
-    explain(*inputs) -> the right values, and the mistakes: names with what they lead to.
-    """
+    explain(*inputs) -> the right values, and the mistakes: names with what they lead to."""
     for number, inputs in enumerate(cases):
         got = _call(answer, inputs)
         if isinstance(got, Verdict):

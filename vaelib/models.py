@@ -195,8 +195,11 @@ def seeded(seed: int):
 
     ``torch.nn`` initialises from the global generator and offers no other, hence this fence.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)  # and not those of GPUs
+    where = torch.empty(0).device  # `with torch.device("cuda")` draws from a generator of its own
+    gpus = [where] if where.type == "cuda" else []
+    with torch.random.fork_rng(gpus):
+        torch.random.default_generator.manual_seed(seed)  # and not those of other GPUs
+        torch.cuda.manual_seed(seed) if gpus else None
         yield
 
 
