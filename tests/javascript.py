@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from project import ROOT
 from vaelib.explorer_assets import STATIC
 
-ROOT = Path(__file__).parents[1]
 JS = ROOT / "tests" / "js"
 
 

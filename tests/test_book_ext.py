@@ -18,10 +18,11 @@ import pytest
 import torch
 from docutils.core import publish_doctree
 from fontTools.ttLib import TTFont
-from javascript import JS, ROOT, assert_unit_tests_pass, modules_of, node
+from javascript import JS, assert_unit_tests_pass, modules_of, node
 from PIL import Image, ImageDraw
 from sphinx.errors import ExtensionError
 
+from project import ROOT
 from vaelib import explore
 from vaelib.explorer_assets import STATIC
 from vaelib.explorers import Canvas
